@@ -1,0 +1,1 @@
+"""WHO ORDERS. Stages, runs, shards, the command line."""

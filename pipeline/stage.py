@@ -1,0 +1,80 @@
+"""What a stage is: a frozen spec that opens into a function from one shard to one shard."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+import pyarrow as pa
+
+Counts = Mapping[str, int]
+"""Flat, additive over shards. Funnel keys read `in`, `out` and `dropped/<reason>`, prefixed by `<task>/`
+where a stage counts each task on its own (`summary/dropped/length`). `in == out + sum(dropped)` always."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker of a stage needs. `cpus` may be a fraction; `threads` is fixed so that scores do not move."""
+
+    workers: int = 1
+    cpus: float = 1.0
+    gpus: float = 0.0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One shard on its way through a stage.
+
+    `table` is the input shard. `known` holds the rows that an earlier, now stale, version of the output shard
+    already has and whose facts still hold (same `facts()` of the stage); None where there are none.
+    """
+
+    index: int
+    table: pa.Table
+    known: pa.Table | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a stage made of a shard: its rows, the funnel counts, and rows set aside with a `reason` column."""
+
+    table: pa.Table
+    counts: Counts = field(default_factory=dict)
+    aside: pa.Table | None = None
+
+
+StageFunction = Callable[[Batch], Output]
+
+
+class MapStage(Protocol):
+    """Shard i -> shard i: any order, any worker, any number of times."""
+
+    name: ClassVar[str]
+    writes: pa.Schema
+    resources: Resources
+
+    def spec(self) -> Mapping[str, object]:
+        """Everything that decides the output, as plain JSON data: its hash is part of every output shard's key."""
+
+    def facts(self) -> Mapping[str, object]:
+        """The part of the spec under which single rows stay true when thresholds or row sets change (models,
+        revisions, sampling; no thresholds): rows of a stale shard with the same facts come back as `Batch.known`."""
+
+    def open(self) -> StageFunction:
+        """Load what is heavy, once a worker. Models that may not be needed are loaded at first use."""
+
+
+class FoldStage(Protocol):
+    """Needs all shards of its inputs: assemble, train, attribute."""
+
+    name: ClassVar[str]
+
+    def spec(self) -> Mapping[str, object]: ...
+
+    def run(self, inputs: Mapping[str, pa.Table], out: "ShardWriter") -> Counts: ...
+
+
+class ShardWriter(Protocol):
+    """Where a fold stage puts its files: each call is one finished parquet file."""
+
+    def write(self, name: str, table: pa.Table) -> None: ...

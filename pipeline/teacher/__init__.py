@@ -1,0 +1,1 @@
+"""WHO WRITES. Decoders, and later product of experts, adapter and its RL."""

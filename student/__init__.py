@@ -1,0 +1,1 @@
+"""WHO LEARNS. The T5 student (later issues): nothing lives here yet."""
