@@ -1,0 +1,96 @@
+"""What a decoder is: a frozen spec that opens into a function from requests to sampled sentences."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass as plain
+from typing import Literal, Protocol
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid")
+
+
+class DecoderError(ValueError):
+    """A decoder cannot be opened, or was asked for what it cannot do."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Constraints:
+    """vLLM's own constraints, passed through. At most one of regex, grammar and choice.
+
+    Source: vLLM structured outputs and sampling parameters; `transformers` decoders take bad words, logit bias and
+    min/max tokens only.
+    """
+
+    regex: str | None = None
+    grammar: str | None = None  # EBNF
+    choice: tuple[str, ...] = ()
+    bad_words: tuple[str, ...] = ()
+    logit_bias: dict[str, float] = Field(default_factory=dict)  # text of one token -> added logit
+
+    @property
+    def structured(self) -> bool:
+        return bool(self.regex or self.grammar or self.choice)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Sampling:
+    """How continuations are sampled. Defaults: methods.md, section 1 (2305.16635 v4), candidates."""
+
+    n: int = Field(64, ge=1, le=4096)
+    temperature: float = Field(0.7, ge=0.0, le=5.0)
+    top_p: float = Field(0.9, gt=0.0, le=1.0)
+    min_tokens: int = Field(0, ge=0)
+    max_tokens: int = Field(64, ge=1, le=4096)
+    no_repeat_ngram: int = Field(3, ge=0, le=10)  # 0 = off; looks at the continuation only
+    ban_newline: bool = True
+    stop_at_sentence: bool = True  # end decoding inside the engine when the first sentence has ended
+    constraints: Constraints = Field(default_factory=Constraints)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Engine:
+    """Where and how the teacher runs; decides speed, not the distribution (dtype aside)."""
+
+    decoder: Literal["auto", "vllm", "transformers"] = "auto"  # auto: vLLM where it knows the architecture
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_sequences: int = Field(256, ge=1)  # decoded at once
+    max_context_tokens: int = Field(512, ge=16)  # context + continuation; at most the model's own window
+    kv_cache_gb: float = Field(3.0, gt=0)
+    gpu_memory_share: float = Field(0.9, gt=0, le=1)
+
+
+@plain(frozen=True)
+class Request:
+    """One context to be continued `n` times; sample i draws from seed + i."""
+
+    text: str
+    seed: int
+    keywords: tuple[str, ...] = ()  # sequential mode: to be found in every continuation
+
+
+@plain(frozen=True)
+class Continuation:
+    """One sampled continuation. `logprob` sums the kept tokens under the unmodified model, in nats."""
+
+    text: str
+    logprob: float
+    tokens: int  # kept: those the text is made of
+    decoded: int  # decoded: kept + look-ahead + end token
+    ended: Literal["sentence", "length", "stop"]
+    seed: int
+
+
+Decode = Callable[[Sequence[Request], Sampling], list[list[Continuation]]]
+"""Requests in, for each its n continuations, in sample order."""
+
+
+class Decoder(Protocol):
+    """A frozen spec of a language model that continues text."""
+
+    def fingerprint(self) -> str:
+        """Model, revision, weights' type and library: what a candidate's `writer` column says."""
+
+    def open(self) -> Decode:
+        """Load the model, once a worker."""
