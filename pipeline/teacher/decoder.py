@@ -37,14 +37,14 @@ class Constraints:
 class Sampling:
     """How continuations are sampled. Defaults: methods.md, section 1 (2305.16635 v4), candidates."""
 
-    n: int = Field(64, ge=1, le=4096)
-    temperature: float = Field(0.7, ge=0.0, le=5.0)
-    top_p: float = Field(0.9, gt=0.0, le=1.0)
-    min_tokens: int = Field(0, ge=0)
-    max_tokens: int = Field(64, ge=1, le=4096)
-    no_repeat_ngram: int = Field(3, ge=0, le=10)  # 0 = off; looks at the continuation only
+    n: int = Field(default=64, ge=1, le=4096)
+    temperature: float = Field(default=0.7, ge=0.0, le=5.0)
+    top_p: float = Field(default=0.9, gt=0.0, le=1.0)
+    min_tokens: int = Field(default=0, ge=0)
+    max_tokens: int = Field(default=64, ge=1, le=4096)
+    no_repeat_ngram: int = Field(default=3, ge=0, le=10)  # 0 = off; looks at the continuation only
     ban_newline: bool = True
-    stop_at_sentence: bool = True  # end decoding inside the engine when the first sentence has ended
+    stop_at_sentence: bool = True  # end decoding inside the engine when the sentence has ended
     constraints: Constraints = Field(default_factory=Constraints)
 
 
@@ -55,10 +55,10 @@ class Engine:
     decoder: Literal["auto", "vllm", "transformers"] = "auto"  # auto: vLLM where it knows the architecture
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    max_sequences: int = Field(256, ge=1)  # decoded at once
-    max_context_tokens: int = Field(512, ge=16)  # context + continuation; at most the model's own window
-    kv_cache_gb: float = Field(3.0, gt=0)
-    gpu_memory_share: float = Field(0.9, gt=0, le=1)
+    max_sequences: int = Field(default=256, ge=1)  # decoded at once
+    max_context_tokens: int = Field(default=512, ge=16)  # context + continuation; at most the model's own window
+    kv_cache_gb: float = Field(default=3.0, gt=0)
+    gpu_memory_share: float = Field(default=0.9, gt=0, le=1)
 
 
 @plain(frozen=True)
@@ -68,6 +68,7 @@ class Request:
     text: str
     seed: int
     keywords: tuple[str, ...] = ()  # sequential mode: to be found in every continuation
+    sentences: int = 1  # end decoding after so many, where sampling.stop_at_sentence
 
 
 @plain(frozen=True)
