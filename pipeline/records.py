@@ -20,6 +20,7 @@ CANDIDATE = pa.schema(
     [
         ("candidate_id", pa.string()),
         ("context_id", pa.string()),
+        ("context", pa.string()),  # the text it was conditioned on; the file's dictionary keeps one copy a shard
         ("text", pa.string()),
         ("mode", pa.string()),  # "parallel" or "sequential"
         ("keywords", pa.list_(pa.string())),  # that were to be in it; empty in parallel mode

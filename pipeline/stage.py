@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import pyarrow as pa
@@ -26,7 +27,8 @@ class Batch:
     """One shard on its way through a stage.
 
     `table` is the input shard. `known` holds the rows that an earlier, now stale, version of the output shard
-    already has and whose facts still hold (same `facts()` of the stage); None where there are none.
+    already has and whose facts still hold (same `facts()` of the stage); None where there are none. What a stage
+    writes, counts included, must not depend on whether it was given any: they save work, nothing else.
     """
 
     index: int
@@ -50,15 +52,21 @@ class MapStage(Protocol):
     """Shard i -> shard i: any order, any worker, any number of times."""
 
     name: ClassVar[str]
-    writes: pa.Schema
-    resources: Resources
+
+    @property
+    def writes(self) -> pa.Schema: ...
+
+    @property
+    def resources(self) -> Resources: ...
 
     def spec(self) -> Mapping[str, object]:
-        """Everything that decides the output, as plain JSON data: its hash is part of every output shard's key."""
+        """Everything that decides the output, the seed included, as plain JSON data: its hash is part of every
+        output shard's key. What the machine decides (device, workers, paths, batch sizes) stays out."""
 
     def facts(self) -> Mapping[str, object]:
         """The part of the spec under which single rows stay true when thresholds or row sets change (models,
-        revisions, sampling; no thresholds): rows of a stale shard with the same facts come back as `Batch.known`."""
+        revisions, sampling, the seed where it matters; no thresholds): rows of a stale shard with the same facts
+        come back as `Batch.known`."""
 
     def open(self) -> StageFunction:
         """Load what is heavy, once a worker. Models that may not be needed are loaded at first use."""
@@ -75,6 +83,10 @@ class FoldStage(Protocol):
 
 
 class ShardWriter(Protocol):
-    """Where a fold stage puts its files: each call is one finished parquet file."""
+    """Where a fold stage puts its files. All of them appear at once when the stage is finished."""
 
-    def write(self, name: str, table: pa.Table) -> None: ...
+    def write(self, name: str, table: pa.Table) -> None:
+        """One parquet file, `name` without its ending."""
+
+    def directory(self, name: str) -> Path:
+        """An empty folder for what is not a table: weights, a tokenizer."""

@@ -1,0 +1,64 @@
+# Every target sets itself up. Settings: DEVICE=cpu|cuda RECIPE=name RUN=name SET='key=value ...' PAIRS=file
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+DEVICE ?= cpu
+RECIPE ?= news
+RUN ?= $(RECIPE)
+SET ?=
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements-$(DEVICE).lock
+STAMP := $(VENV)/.installed-$(DEVICE)
+PIPELINE = $(BIN)/python -m pipeline
+CHOICE = --run $(RUN) $(if $(SET),--set '$(SET)')
+
+.PHONY: help setup run generate filter status show test test-all check bench clean lock
+
+help: ## what there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  settings: DEVICE=cpu|cuda RECIPE=name RUN=name SET='key=value ...' PAIRS=file TORCH_INDEX=url"
+
+setup: $(STAMP) ## install everything from the lock into .venv (DEVICE=cuda for GPUs)
+
+$(STAMP): $(LOCK) pyproject.toml .ci/setup.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) LOCK=$(LOCK) DEVICE=$(DEVICE) TORCH_INDEX=$(TORCH_INDEX) bash .ci/setup.sh
+	@touch $@
+
+run: setup ## the default recipe, end to end: generate, filter, show
+	$(PIPELINE) run --recipe $(RECIPE) $(CHOICE)
+
+generate: setup ## contexts and candidates from the teacher
+	$(PIPELINE) generate --recipe $(RECIPE) $(CHOICE)
+
+filter: setup ## pairs, scores and the corpus (PAIRS=file judges your own pairs)
+	$(PIPELINE) filter --recipe $(RECIPE) $(CHOICE) $(if $(PAIRS),--pairs '$(PAIRS)')
+
+status: setup ## where a run stands, and its funnel
+	$(PIPELINE) status --run $(RUN)
+
+show: setup ## random kept and rejected pairs, with scores and reasons
+	$(PIPELINE) show --run $(RUN)
+
+test: setup ## the tests, under 6 minutes on 2 cores
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup ## the heavier tests too
+	$(BIN)/python -m pytest
+
+check: setup ## format, lint, types, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+bench: setup ## speed against transformers and against the procedure as published
+	$(BIN)/python -m bench.run
+
+lock: ## resolve the lock files anew (needs uv)
+	bash .ci/lock.sh
+
+clean: ## remove caches and the venv; never a run
+	rm -rf $(VENV) data/cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

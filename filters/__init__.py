@@ -1,0 +1,35 @@
+"""The catalogue: every filter and selector a recipe can name."""
+
+from filters.base import Filter, Selector
+from filters.duplicates import Duplicates
+from filters.entailment import Entailment, ReverseEntailment
+from filters.entities import Names, Roles
+from filters.length import Length
+from filters.modality import Hedges
+from filters.numbers import Numbers
+from filters.overlap import Novelty, Overlap
+from filters.polarity import Converses, Negation
+from filters.reference import Pronouns
+from filters.similarity import Similarity
+from filters.wellformed import Wellformed
+
+FILTERS: dict[str, type[Filter]] = {
+    "wellformed": Wellformed,
+    "length": Length,
+    "overlap": Overlap,
+    "novelty": Novelty,
+    "numbers": Numbers,
+    "names": Names,
+    "roles": Roles,
+    "negation": Negation,
+    "converses": Converses,
+    "hedges": Hedges,
+    "pronouns": Pronouns,
+    "similarity": Similarity,
+    "entailment": Entailment,
+    "reverse_entailment": ReverseEntailment,
+}
+
+SELECTORS: dict[str, type[Selector]] = {
+    "duplicates": Duplicates,
+}

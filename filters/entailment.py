@@ -1,0 +1,61 @@
+"""Entailment by an NLI model, one way or the other (Impossible Distillation: 0.75; a paraphrase needs both)."""
+
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from filters.base import Cost, Role, Scorer
+from filters.models import EMBEDDED_JUDGE
+from filters.nli_judge import TOKEN_BUDGET, Ask, JudgeSpec, open_judge
+from filters.pairwise import at_least
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Entailment:
+    """P(source entails target), in 0..1. Null where either is null or blank."""
+
+    name: ClassVar[str] = "entailment"
+    cost: ClassVar[Cost] = "model"
+    role: ClassVar[Role | None] = "judge"
+    premise: ClassVar[str] = "source"
+    hypothesis: ClassVar[str] = "target"
+
+    model: str = EMBEDDED_JUDGE
+    revision: str = ""
+    min_probability: float = Field(default=0.75, ge=0, le=1)
+    entailment_label: str | None = None
+    token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
+    threads: int = Field(default=2, ge=1, le=256)
+
+    def open(self, device: str) -> Scorer:
+        spec = JudgeSpec(self.model, self.revision, self.entailment_label, self.token_budget, self.threads, device)
+        judge = open_judge(spec)
+        return lambda rows: probabilities(rows, judge, self.premise, self.hypothesis)
+
+    def keep(self, scores: pa.Array) -> pa.BooleanArray:
+        return at_least(scores, self.min_probability)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ReverseEntailment(Entailment):
+    """P(target entails source), in 0..1. Null where either is null or blank."""
+
+    name: ClassVar[str] = "reverse_entailment"
+    premise: ClassVar[str] = "target"
+    hypothesis: ClassVar[str] = "source"
+
+
+def probabilities(rows: pa.Table, ask: Ask, premise: str, hypothesis: str) -> pa.Array:
+    """Ask about every row that has text on both sides."""
+    texts = list(zip(rows.column(premise).to_pylist(), rows.column(hypothesis).to_pylist(), strict=True))
+    askable = np.array([has_text(a) and has_text(b) for a, b in texts], dtype=bool)
+    scores = np.zeros(len(texts), dtype=np.float32)
+    scores[askable] = ask([texts[row] for row in np.flatnonzero(askable)])
+    return pa.array(scores, pa.float32(), mask=~askable)
+
+
+def has_text(text: str | None) -> bool:
+    return text is not None and bool(text.strip())

@@ -1,0 +1,182 @@
+"""Asks an NLI model about directed pairs of sentences: P(premise entails hypothesis), each pair once.
+
+Every sentence is tokenised once and spliced into its pairs. Both entailment filters and the selector of
+duplicates share one loaded model and its memory of answers, for they ask about the same sentences.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from filters.base import FilterError
+from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens, fixed_threads
+from filters.models import Judge, load_judge, locate
+
+TOKEN_BUDGET = 256
+"""Tokens in a batch. On a CPU larger batches are no faster, and leave more rows to fill up."""
+MEMORY = 2_000_000
+"""Answers kept."""
+
+Pair = tuple[str, str]
+Ask = Callable[[Sequence[Pair]], FloatArray]
+"""(premise, hypothesis) pairs in, P(entailment) out."""
+
+
+@dataclass(frozen=True)
+class JudgeSpec:
+    """Which model is asked, and how. Equal specs share one model in a process."""
+
+    model: str
+    revision: str = ""
+    entailment_label: str | None = None
+    token_budget: int = TOKEN_BUDGET
+    threads: int = 2
+    device: str = "cpu"
+
+
+@lru_cache(maxsize=4)
+def open_judge(spec: JudgeSpec) -> "NliJudge":
+    """The judge of this process for `spec`. Its weights are loaded at the first question."""
+    locate(spec.model, spec.revision)
+    return NliJudge(spec)
+
+
+class Splice(NamedTuple):
+    """The special tokens around a pair, as `build_inputs_with_special_tokens` puts them: before, between, after."""
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    after: tuple[int, ...]
+    types: tuple[int, int, int, int, int] | None  # of: before, premise, between, hypothesis, after
+
+    def join(self, premise: Sequence[int], hypothesis: Sequence[int], window: int) -> Tokens:
+        """The tokens of the pair, the longer sentence cut first when it is over the window."""
+        room = window - len(self.before) - len(self.between) - len(self.after)
+        first, second = longest_first(len(premise), len(hypothesis), room)
+        parts = (self.before, premise[:first], self.between, hypothesis[:second], self.after)
+        ids = tuple(token for part in parts for token in part)
+        if self.types is None:
+            return Tokens(ids)
+        return Tokens(ids, tuple(t for t, part in zip(self.types, parts, strict=True) for _ in part))
+
+
+def longest_first(first: int, second: int, room: int) -> tuple[int, int]:
+    """How many tokens each keeps: what the fast tokenizers' `longest_first` leaves of two sentences."""
+    if first + second <= room:
+        return first, second
+    shorter = min(first, second)
+    longer = max(shorter, room - shorter)
+    if shorter + longer > room:
+        shorter, longer = room // 2, room - room // 2
+    return (longer, shorter) if first > second else (shorter, longer)
+
+
+def splice_of(tokenizer: Any) -> Splice:
+    """Read the special tokens of a pair off one example."""
+    coded = tokenizer("a", "a", return_special_tokens_mask=True)
+    special = [bool(flag) for flag in coded["special_tokens_mask"]]
+    starts = [i for i, flag in enumerate(special) if not flag and (i == 0 or special[i - 1])]
+    if len(starts) != 2:
+        raise FilterError(
+            f"tokenizer {tokenizer.name_or_path}: puts nothing between two sentences; wanted one for pairs; "
+            "choose another judge"
+        )
+    ends = [next((j for j in range(i, len(special)) if special[j]), len(special)) for i in starts]
+    cuts = (0, starts[0], ends[0], starts[1], ends[1])
+    ids, types = coded["input_ids"], coded.get("token_type_ids")
+    # An empty part (RoBERTa variants without a closing token) has no type: the one before it serves.
+    types_at = None if types is None else tuple(int(types[min(cut, len(types) - 1)]) for cut in cuts)
+    return Splice(tuple(ids[: cuts[1]]), tuple(ids[cuts[2] : cuts[3]]), tuple(ids[cuts[4] :]), types_at)  # type: ignore[arg-type]
+
+
+@dataclass
+class NliJudge:
+    """The opened judge. `truncated` counts pairs cut to the window, `asked` those the model saw."""
+
+    spec: JudgeSpec
+    memory: int = MEMORY
+    truncated: int = 0
+    asked: int = 0
+    _loaded: "_Loaded | None" = None
+    _numbers: dict[str, int] = field(default_factory=dict)  # sentence -> its number
+    _tokens: list[tuple[int, ...]] = field(default_factory=list)  # number -> its tokens
+    _answers: dict[tuple[int, int], float] = field(default_factory=dict)
+
+    def __call__(self, pairs: Sequence[Pair]) -> FloatArray:
+        """P(premise entails hypothesis) of each pair, float32, in the order asked."""
+        self._forget_when_full()
+        keys = self._keys(pairs)
+        unanswered = [key for key in dict.fromkeys(keys) if key not in self._answers]
+        if unanswered:
+            with fixed_threads(self.spec.threads):
+                self._answer(unanswered)
+        return np.fromiter((self._answers[key] for key in keys), np.float32, len(keys))
+
+    def _forget_when_full(self) -> None:
+        """Start afresh when the memory is full; a single call may overshoot it."""
+        if len(self._answers) >= self.memory:
+            self._answers.clear()
+            self._numbers.clear()
+            self._tokens.clear()
+
+    def _keys(self, pairs: Sequence[Pair]) -> list[tuple[int, int]]:
+        numbers = self._numbers
+        return [
+            (numbers.setdefault(premise, len(numbers)), numbers.setdefault(hypothesis, len(numbers)))
+            for premise, hypothesis in pairs
+        ]
+
+    def _answer(self, keys: list[tuple[int, int]]) -> None:
+        loaded = self._loaded = self._loaded or _load(self.spec)
+        new = list(self._numbers)[len(self._tokens) :]
+        self._tokens += loaded.tokenise(new) if new else []
+        rows = [loaded.splice.join(self._tokens[a], self._tokens[b], loaded.shapes.window) for a, b in keys]
+        whole = (len(self._tokens[a]) + len(self._tokens[b]) + loaded.specials for a, b in keys)
+        self.truncated += sum(length > loaded.shapes.window for length in whole)
+        self.asked += len(keys)
+        self._answers.update(zip(keys, loaded.shapes(rows)[:, 0].tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What there is once the weights are in memory."""
+
+    tokenizer: Any
+    splice: Splice
+    shapes: FixedShapes
+
+    @property
+    def specials(self) -> int:
+        return len(self.splice.before) + len(self.splice.between) + len(self.splice.after)
+
+    def tokenise(self, sentences: list[str]) -> list[tuple[int, ...]]:
+        coded = self.tokenizer(sentences, add_special_tokens=False, padding=False, truncation=False, verbose=False)
+        return [tuple(ids) for ids in coded["input_ids"]]
+
+
+def _load(spec: JudgeSpec) -> _Loaded:
+    judge = load_judge(spec.model, spec.revision, spec.entailment_label, spec.device)
+    shapes = FixedShapes(
+        _forward(judge, spec.device), judge.window, spec.token_budget, judge.tokenizer.pad_token_id or 0
+    )
+    return _Loaded(judge.tokenizer, splice_of(judge.tokenizer), shapes)
+
+
+def _forward(judge: Judge, device: str) -> Forward:
+    """float32 on a CPU; half precision on CUDA, where it is the faster one."""
+    import torch
+
+    half = torch.bfloat16 if device.startswith("cuda") and torch.cuda.is_bf16_supported() else torch.float16
+
+    def forward(batch: TokenBatch) -> FloatArray:
+        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.types}
+        given = {name: torch.from_numpy(value).to(device) for name, value in inputs.items() if value is not None}
+        with torch.inference_mode(), torch.autocast("cuda", dtype=half, enabled=device.startswith("cuda")):
+            logits = judge.model(**given).logits
+        share: FloatArray = logits.float().softmax(-1)[:, judge.entailment, None].cpu().numpy()
+        return share
+
+    return forward

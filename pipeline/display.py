@@ -1,0 +1,97 @@
+"""What a person sees in the terminal: progress, the state of the stages, the funnel, pairs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as Remaining
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.funnel import Level, accepted, levels
+from pipeline.progress import Progress as Report
+from pipeline.progress import Tick
+from pipeline.status import StageStatus
+
+Row = Mapping[str, object]
+
+
+@contextmanager
+def live(console: Console) -> Iterator[Report]:
+    """A bar a stage: shards done, rows a second, time left."""
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:>14}"),
+        TimeElapsedColumn(),
+        Remaining(),
+    )
+    with Progress(*columns, console=console, transient=False) as progress:
+        yield _Bars(progress)
+
+
+class _Bars:
+    """Feeds ticks to the bars. The first tick of a stage brings what was there before, later ones are its work."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.bars: dict[tuple[int, str], TaskID] = {}
+        self.made: dict[tuple[int, str], int] = {}
+
+    def __call__(self, tick: Tick) -> None:
+        key = (tick.round, tick.stage)
+        if key not in self.bars:
+            self.bars[key] = self.progress.add_task(tick.stage, total=tick.total, completed=tick.done, rate="")
+            self.made[key] = 0
+            return
+        self.made[key] += tick.rows
+        rate = f"{self.made[key] / tick.seconds:,.0f} rows/s" if tick.seconds > 0 else ""
+        self.progress.update(self.bars[key], completed=tick.done, rate=rate)
+
+
+def stages_table(stages: Sequence[StageStatus]) -> Table:
+    table = Table("stage", "round", "state", "shards", "rows", "seconds", title="Stages", title_justify="left")
+    for status in stages:
+        shards = f"{status.shards}/{status.planned}" if status.planned is not None else str(status.shards)
+        cells = (str(status.round), status.state, shards, f"{status.rows:,}", f"{status.seconds:,.1f}")
+        table.add_row(status.stage, *cells)
+    return table
+
+
+def funnel_table(stages: Sequence[StageStatus]) -> Table:
+    table = Table("stage", "of", "in", "out", "dropped by", title="Funnel", title_justify="left")
+    for level in levels(stages):
+        table.add_row(level.stage, level.task or "all", f"{level.entered:,}", f"{level.left:,}", _dropped(level))
+    return table
+
+
+def _dropped(level: Level) -> str:
+    parts = sorted(level.dropped.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {number:,}" for reason, number in parts) or "-"
+
+
+def summary(stages: Sequence[StageStatus]) -> str:
+    """One line: what was accepted, and what it cost in tokens."""
+    kept = accepted(stages)
+    counts = {name: number for status in stages for name, number in status.counts.items()}
+    decoded, used = counts.get("tokens_decoded", 0), counts.get("tokens_kept", 0)
+    line = "accepted: " + ", ".join(f"{number:,} {task}" for task, number in sorted(kept.items()))
+    if decoded:
+        line += f"; tokens decoded {decoded:,}, kept {used / decoded:.1%}"
+    if counts.get("keywords_asked"):
+        line += f"; keywords found {counts['keywords_found'] / counts['keywords_asked']:.1%}"
+    return line
+
+
+def pair_lines(row: Row, verdict: str) -> Text:
+    """One pair, its verdict and its scores. Text of a model is never read as markup."""
+    scores = {k: v for k, v in row.items() if isinstance(v, float) and k not in ("logprob",)}
+    shown = "  ".join(f"{name} {value:.2f}" for name, value in scores.items())
+    text = Text()
+    text.append(f"{verdict} ", style="bold green" if verdict.startswith("kept") else "bold red")
+    text.append(f"{row['task']} {row['pair_id']}\n", style="dim")
+    text.append(f"  source  {row['source']}\n  target  {row['target']}\n")
+    text.append(f"  {shown}\n" if shown else "", style="dim")
+    return text

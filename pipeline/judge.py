@@ -1,0 +1,95 @@
+"""Pairs to scores, through the filters that need a model. What a model said is kept, for rejected pairs too.
+
+A threshold that tightens costs no model call: a stale shard's answers come back as `Batch.known`. One that loosens asks
+only about the pairs that had not been asked about.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters.base import Filter, Panel, Scorer, judge
+from pipeline.pair import cheap_scores, panel_spec, tally
+from pipeline.records import PAIR, score_schema
+from pipeline.stage import Batch, Output, Resources, StageFunction
+
+THRESHOLDS = ("min_probability", "max_probability")
+
+
+@dataclass(frozen=True)
+class JudgePairs:
+    """Pairs in; as many score rows out, in the same order: the cheap scores, the models' scores, the verdict."""
+
+    name: ClassVar[str] = "scores"
+    tasks: Mapping[str, Panel]
+    device: str = "cpu"
+    resources: Resources = field(default_factory=Resources)
+
+    @property
+    def writes(self) -> pa.Schema:
+        cheap = cheap_scores(self.tasks).names[len(PAIR) :]
+        dear = dict.fromkeys(name for panel in self.tasks.values() for name in panel.of_cost("model").names)
+        return score_schema([*cheap, *dear])
+
+    def spec(self) -> Mapping[str, object]:
+        return {name: panel_spec(panel.of_cost("model")) for name, panel in self.tasks.items()}
+
+    def facts(self) -> Mapping[str, object]:
+        """The models, without thresholds: under them an old answer is still an answer."""
+        return {
+            f"{task}.{spec.name}": {k: v for k, v in asdict(spec).items() if k not in THRESHOLDS}  # type: ignore[call-overload]
+            for task, panel in self.tasks.items()
+            for spec in panel.of_cost("model")
+        }
+
+    def open(self) -> StageFunction:
+        tasks = {
+            name: [(spec, spec.open(self.device)) for spec in panel.of_cost("model")]
+            for name, panel in self.tasks.items()
+        }
+        return lambda batch: self._write(batch, tasks)
+
+    def _write(self, batch: Batch, tasks: Mapping[str, Sequence[tuple[Filter, Scorer]]]) -> Output:
+        counts: Counter[str] = Counter()
+        parts, places = [self.writes.empty_table()], []
+        for task, panel in tasks.items():
+            where = np.flatnonzero(pc.equal(batch.table["task"], task).to_numpy(zero_copy_only=False))
+            rows = batch.table.take(pa.array(where))
+            scores, reasons = judge(rows, [(spec, _recalling(spec.name, ask, batch.known)) for spec, ask in panel])
+            tally(counts, task, reasons)
+            parts.append(self._rows(rows, scores, reasons))
+            places.append(where)
+        order = pa.array(np.argsort(np.concatenate(places), kind="stable"))
+        return Output(pa.concat_tables(parts).take(order), dict(sorted(counts.items())))
+
+    def _rows(self, rows: pa.Table, scores: pa.Table, reasons: pa.Array) -> pa.Table:
+        found = {name: scores[name] for name in scores.column_names} | {"dropped_by": reasons}
+        columns = []
+        for column in self.writes:
+            source = found.get(column.name, rows[column.name] if column.name in rows.column_names else None)
+            columns.append(source if source is not None else pa.nulls(rows.num_rows, column.type))
+        return pa.table(dict(zip(self.writes.names, columns, strict=True)), schema=self.writes)
+
+
+def _recalling(name: str, ask: Scorer, known: pa.Table | None) -> Scorer:
+    """A scorer that answers from `known` (score rows by pair_id) and asks the model only about the rest."""
+    if known is None or name not in known.column_names:
+        return ask
+    answered = known.filter(pc.is_valid(known[name]))
+    answers = dict(zip(answered["pair_id"].to_pylist(), answered[name].to_pylist(), strict=True))
+
+    def score(rows: pa.Table) -> pa.Array:
+        found = [answers.get(key) for key in rows["pair_id"].to_pylist()]
+        open_rows = [i for i, answer in enumerate(found) if answer is None]
+        if open_rows:
+            fresh = ask(rows.take(pa.array(open_rows))).to_pylist()
+            for i, answer in zip(open_rows, fresh, strict=True):
+                found[i] = answer
+        return pa.array(found, pa.float32())
+
+    return score

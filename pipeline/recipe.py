@@ -1,0 +1,176 @@
+"""A recipe names every choice of a run. TOML in, frozen objects out; everything wrong with it is said at once."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from filters.base import Panel, Selector
+from filters.wellformed import Wellformed
+from pipeline.recipe_checks import checks
+from pipeline.recipe_errors import Problem, RecipeError, explain, nearest
+from pipeline.recipe_panels import CANDIDATE_FILTER, SHIPPED, Builder, Catalogue, panel_problems
+from pipeline.recipe_sections import Contexts, Corpus, Models, Modes, Params, Run, Section, Task
+from pipeline.recipe_set import apply
+from pipeline.stage import Resources
+from pipeline.teacher.decoder import Engine, Sampling
+from pipeline.toml_text import toml_text
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class Recipe(Section):
+    """All choices of a run. Made by `load`, which also checks what no single key can say."""
+
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
+    """The recipe's name; the file's name where it gives none."""
+    description: str = ""
+    """What the recipe is for."""
+    seed: int = Field(default=0, ge=0, lt=2**62)
+    """All random choices of a run come from this number and from content."""
+    models: Models = Field(default_factory=Models)
+    """Which models play which role."""
+    contexts: Contexts = Field(default_factory=Contexts)
+    """What candidates are conditioned on."""
+    sampling: Sampling = Field(default_factory=Sampling)
+    """How candidates are sampled."""
+    engine: Engine = Field(default_factory=Engine)
+    """How the teacher runs."""
+    modes: Modes = Field(default_factory=Modes)
+    """How candidates become pairs."""
+    candidates: Params = Field(default_factory=dict)
+    """Parameters of the wellformed filter, which every candidate passes first."""
+    tasks: dict[str, Task] = Field(default_factory=dict)
+    """The tasks, by name."""
+    corpus: Corpus = Field(default_factory=Corpus)
+    """What the kept pairs become."""
+    run: Run = Field(default_factory=Run)
+    """How the stages are run."""
+
+    @property
+    def builder(self) -> Builder:
+        """Makes this recipe's filters and selectors."""
+        return Builder(self.models, tuple(name for name, task in self.tasks.items() if task.strength == "forward"))
+
+    def panel(self, task: str, catalogue: Catalogue = SHIPPED) -> Panel:
+        """The filters of a task, in order, with their models."""
+        tables, known = self.tasks[task].panel, catalogue.filters
+        return Panel(tuple(self.builder.build(known[name], params) for name, params in tables.items()))
+
+    def selectors(self, task: str, catalogue: Catalogue = SHIPPED) -> tuple[Selector, ...]:
+        """The selectors of a task, in order."""
+        tables, known = self.tasks[task].select, catalogue.selectors
+        return tuple(self.builder.build(known[name], params) for name, params in tables.items())
+
+    def candidate_filter(self, catalogue: Catalogue = SHIPPED) -> Wellformed:
+        """The filter that every candidate passes before pairs are formed."""
+        built: Wellformed = self.builder.build(catalogue.filters[CANDIDATE_FILTER], self.candidates)
+        return built
+
+    def resources(self, stage: str) -> Resources:
+        """What one worker of the stage needs."""
+        needed: Resources = getattr(self.run.resources, stage).resources()
+        return needed
+
+    def data(self) -> dict[str, Any]:
+        """The recipe as plain data."""
+        return self.model_dump(mode="json")
+
+    def fingerprint(self) -> str:
+        """blake2b-128 of the recipe as JSON. Key order does not count, save that of filters and selectors."""
+        data = self.data()
+        for task in data["tasks"].values():
+            task.update(panel=list(task["panel"].items()), select=list(task["select"].items()))
+        canonical = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+    def to_toml(self) -> str:
+        """The resolved recipe: every value written out. Loads to an equal recipe."""
+        return toml_text(self.data())
+
+
+def load(name_or_path: str | Path, overrides: Sequence[str] = (), catalogue: Catalogue = SHIPPED) -> Recipe:
+    """A shipped recipe by name, or any by path, with SET changes. RecipeError lists all that is wrong."""
+    path = _find(str(name_or_path))
+    source = path.name if path.parent == RECIPES else str(path)
+    data = _read(path, source)
+    data.setdefault("name", path.stem)
+    problems = apply(data, overrides)
+    recipe, bad = _validated(data)
+    problems += bad
+    problems += [found for found in checks(recipe) if not found.touches(problems)]
+    recipe, bad = _resolved(recipe, catalogue)
+    problems += [found for found in bad if not found.touches(problems)]
+    if problems:
+        raise RecipeError(source, [str(found) for found in problems])
+    return recipe
+
+
+def shipped_names() -> list[str]:
+    """The recipes that come with the project."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def _find(name: str) -> Path:
+    if name in shipped_names():
+        return RECIPES / f"{name}.toml"
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        raise RecipeError(name, ["no such file; give a path to a .toml, or one of " + ", ".join(shipped_names())])
+    near = nearest(name, shipped_names())
+    known = ", ".join(shipped_names())
+    raise RecipeError(name, [f"no such recipe; nearest is {near}; there are {known}, or give a path to a .toml"])
+
+
+def _read(path: Path, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise RecipeError(source, [f"byte {error.start} is not UTF-8; save the file as UTF-8"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(source, [f"is not TOML: {error}"]) from None
+    except OSError as error:
+        raise RecipeError(source, [f"cannot be read: {error.strerror}"]) from None
+
+
+def _validated(data: dict[str, Any]) -> tuple[Recipe, list[Problem]]:
+    """The recipe that is left when every wrong key is taken out, so that one mistake does not hide another."""
+    problems: list[Problem] = []
+    while True:
+        try:
+            return Recipe.model_validate_json(json.dumps(data, default=str), strict=True), problems
+        except ValidationError as error:
+            for each in error.errors():
+                problems.append(explain(each, Recipe))
+                _drop(data, each["loc"])
+
+
+def _drop(data: dict[str, Any], steps: Sequence[str | int]) -> None:
+    """Take out the innermost key of `steps` that there is; of a list, the whole list."""
+    here: Any = data
+    table, key = data, steps[0]
+    for step in steps:
+        if not isinstance(here, dict) or step not in here:
+            break
+        table, key, here = here, step, here[step]
+    del table[str(key)]
+
+
+def _resolved(recipe: Recipe, catalogue: Catalogue) -> tuple[Recipe, list[Problem]]:
+    """The recipe with every filter's and selector's defaults written out."""
+    builder, wellformed = recipe.builder, catalogue.filters[CANDIDATE_FILTER]
+    candidates, problems = builder.resolve(wellformed, recipe.candidates, ("candidates",))
+    tasks: dict[str, Task] = {}
+    for name, task in recipe.tasks.items():
+        path = ("tasks", name)
+        panel, bad_panel = builder.resolve_all(task.panel, catalogue.filters, (*path, "panel"))
+        select, bad_select = builder.resolve_all(task.select, catalogue.selectors, (*path, "select"))
+        tasks[name] = task.model_copy(update={"panel": panel, "select": select})
+        problems += [*bad_panel, *panel_problems(task, catalogue, path), *bad_select]
+    return recipe.model_copy(update={"tasks": tasks, "candidates": candidates}), problems

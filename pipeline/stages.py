@@ -1,0 +1,83 @@
+"""A recipe's stages, in order, and what each reads: the plan that the runner walks.
+
+contexts -> candidates -> pairs -> scores -> corpus
+(or, for pairs that the user brings)  pairs -> scores -> corpus
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.assemble import Assemble
+from pipeline.contexts import TeacherContexts, slots
+from pipeline.judge import JudgePairs
+from pipeline.overgenerate import Overgenerate
+from pipeline.pair import FormPairs
+from pipeline.plan import FoldStep, Input, MapStep, Read, Step
+from pipeline.recipe import Recipe
+from pipeline.teacher.choose import decoder
+from pipeline.teacher.decoder import Decoder
+from pipeline.text_contexts import CutContexts, entries
+from pipeline.user_pairs import BroughtPairs, brought
+from pipeline.windows import cut_source
+
+ORDER = ("contexts", "candidates", "pairs", "scores", "corpus")
+TEACHER_ROUND = 0
+
+
+def teacher_steps(recipe: Recipe) -> list[Step]:
+    """All of round 0 from contexts to corpus."""
+    return [*generate_steps(recipe), *filter_steps(recipe)]
+
+
+def filter_steps(recipe: Recipe) -> list[Step]:
+    """Candidates that are there to a corpus."""
+    panels = {name: recipe.panel(name) for name in recipe.tasks}
+    stage = FormPairs(panels, recipe.candidate_filter(), resources=recipe.resources("pairs"))
+    return [MapStep(TEACHER_ROUND, stage, Read(TEACHER_ROUND, "candidates")), *_after_pairs(recipe)]
+
+
+def brought_steps(recipe: Recipe, file: Path) -> list[Step]:
+    """The user's own pairs to a corpus: no teacher is needed."""
+    panels = {name: recipe.panel(name) for name in recipe.tasks}
+    stage = BroughtPairs(panels, recipe.candidate_filter(), resources=recipe.resources("pairs"))
+    tables = tuple(Input.planned(table) for table in brought(file, list(recipe.tasks)))
+    return [MapStep(TEACHER_ROUND, stage, tables), *_after_pairs(recipe)]
+
+
+def generate_steps(recipe: Recipe) -> list[Step]:
+    teacher = decoder(recipe.models.teacher, recipe.models.teacher_revision or "", recipe.engine)
+    return [
+        _contexts(recipe, teacher),
+        MapStep(
+            TEACHER_ROUND,
+            Overgenerate(
+                *(teacher, recipe.sampling, recipe.modes, recipe.candidate_filter(), recipe.seed),
+                resources=recipe.resources("candidates"),
+            ),
+            Read(TEACHER_ROUND, "contexts"),
+        ),
+    ]
+
+
+def _contexts(recipe: Recipe, teacher: Decoder) -> MapStep:
+    """The teacher's own contexts, or windows of the user's text."""
+    settings, size, needs = recipe.contexts, recipe.run.shard_contexts, recipe.resources("contexts")
+    if settings.source == "teacher":
+        stage = TeacherContexts(teacher, settings, recipe.seed, needs)
+        return MapStep(TEACHER_ROUND, stage, _planned(slots(settings.count, size)))
+    cut = entries(cut_source(settings, recipe.seed), size)
+    return MapStep(TEACHER_ROUND, CutContexts(settings, recipe.seed, needs), _planned(cut))
+
+
+def _planned(tables: Iterable[pa.Table]) -> tuple[Input, ...]:
+    return tuple(Input.planned(table) for table in tables)
+
+
+def _after_pairs(recipe: Recipe) -> list[Step]:
+    panels = {name: recipe.panel(name) for name in recipe.tasks}
+    judge = JudgePairs(panels, resources=recipe.resources("scores"))
+    corpus = Assemble({name: recipe.selectors(name) for name in recipe.tasks}, recipe.corpus)
+    reads = {name: Read(TEACHER_ROUND, name) for name in ("pairs", "scores")}
+    return [MapStep(TEACHER_ROUND, judge, reads["pairs"]), FoldStep(TEACHER_ROUND, corpus, reads)]

@@ -1,0 +1,89 @@
+import pyarrow as pa
+import pytest
+
+from filters.base import Filter
+from filters.entities import Names, Roles, names
+
+
+def score(spec: Filter, source: str | None, target: str | None) -> float | None:
+    rows = pa.table({"source": pa.array([source], pa.string()), "target": pa.array([target], pa.string())})
+    return spec.open("cpu")(rows).to_pylist()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "heads"),
+    [
+        ("Angela Merkel met John O'Neil in Berlin.", {"merkel", "o'neil", "berlin"}),
+        ("Researchers said on Monday that I should go.", set()),
+        ("However, Obama said so.", {"obam"}),
+        ("The U.S. and NATO agreed.", {"usa", "nato"}),
+        ("IBM said so.", {"ibm"}),
+        ('"Yes," said Smith\'s mother.', {"smith"}),
+        ("officials said nothing", set()),
+        ("Élodie lives in Zürich.", {"elodi", "zurich"}),
+    ],
+)
+def test_reading(text: str, heads: set[str]) -> None:
+    found = names(text)
+    assert found is not None
+    assert found.heads == heads
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        ("John Smith of Apple met Jane Doe in Paris.", "Smith met Doe.", 1.0),
+        ("The man met Jane Doe.", "John Smith met Doe.", 1 / 3),
+        ("Mr. Smith resigned.", "John Smith resigned.", 0.5),  # a first name out of nowhere
+        ("John Smith resigned.", "Mr. Smith resigned.", 1.0),
+        ("Police arrested him.", "Officers arrested him.", 1.0),
+        ("The president of Iran spoke.", "The Iranian President spoke.", 1.0),
+        ("The British minister spoke.", "Britain spoke.", 1.0),
+        ("The World Health Organization warned us.", "The WHO warned.", 1.0),
+        ("The WHO warned.", "The World Health Organization warned.", 0.0),
+        ("The United States attacked.", "The U.S. attacked.", 1.0),
+        ("It told us so.", "The US told so.", 0.0),  # a pronoun is no country
+        ("It snowed in France.", "It snowed in Spain.", 0.0),
+        ("Snow fell.", "Snow did fall.", 1.0),
+    ],
+)
+def test_names_one_way(source: str, target: str, expected: float) -> None:
+    assert score(Names(), source, target) == pytest.approx(expected)
+
+
+def test_names_both_ways() -> None:
+    both = Names(both_ways=True)
+    assert score(both, "John Smith met Jane Doe.", "Doe was met by Smith.") == 1.0
+    assert score(both, "John Smith met Jane Doe.", "A man met Doe.") == 0.5
+    assert score(Names(), "John Smith met Jane Doe.", "A man met Doe.") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "kept"),
+    [
+        ("Google bought Apple in May.", "Apple bought Google in May.", False),
+        ("Google bought Apple in May.", "Apple was bought by Google in May.", True),
+        ("Google was bought by Apple.", "Google bought Apple.", False),  # the order stayed, the voice did not
+        ("Google was beaten by Apple.", "Apple beat Google.", True),
+        ("Google and Apple agreed.", "Apple and Google agreed.", True),
+        ("Google, Apple and Microsoft agreed.", "Microsoft, Google and Apple agreed.", True),
+        ("In Paris, Obama met the press.", "Obama met the press in Paris.", True),
+        ("He flew from Paris to London.", "He flew to London from Paris.", True),
+        ("He flew from Paris to London.", "He flew from London to Paris.", False),
+        ("Google lost to Apple.", "Apple lost to Google.", False),
+        ("Google bought Apple in May.", "Apple has a new owner: the giant is called Google.", True),  # other words
+        ("Google bought it.", "Google did buy it.", True),
+        ("The final was won by Ann Lee against Eva Roy.", "Ann Lee won the final against Eva Roy.", True),
+        ("The UN, the IMF and the ECB agreed.", "The ECB, the IMF and the UN agreed.", True),
+        ("He was born in Ohio and died in Iowa.", "He was born in Iowa and died in Ohio.", False),
+    ],
+)
+def test_roles(source: str, target: str, kept: bool) -> None:
+    assert score(Roles(), source, target) == float(kept)
+
+
+@pytest.mark.parametrize("spec", [Names(), Names(both_ways=True), Roles()])
+def test_nulls_blanks_and_verdicts(spec: Filter) -> None:
+    assert [score(spec, None, "A"), score(spec, "A", None), score(spec, " ", "A"), score(spec, "A", "")] == [None] * 4
+    assert score(spec, "☃ ½ 今日", "☃") == 1.0
+    assert spec.keep(pa.array([1.0, 0.5, None], pa.float32())).to_pylist() == [True, False, False]

@@ -1,0 +1,138 @@
+"""The judge: splicing, truncation, memory, and a score that does not know its neighbours."""
+
+import random
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TEXTS
+from transformers import AutoTokenizer
+
+from filters.base import FilterError
+from filters.models import EMBEDDED_JUDGE
+from filters.nli_judge import JudgeSpec, NliJudge, longest_first, open_judge, splice_of
+
+PAIRS = list(product(TEXTS, TEXTS))
+
+
+@pytest.fixture(params=["tiny_bert", "tiny_roberta"])
+def folder(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
+def spec(folder: Path, **more: object) -> JudgeSpec:
+    return JudgeSpec(str(folder), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("window", [6, 7, 9, 16, 17, 30, 60])
+def test_splicing_equals_the_tokenizer_on_the_pair(folder: Path, window: int) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    splice = splice_of(tokenizer)
+    for premise, hypothesis in [*PAIRS, ("unheard of words", "x"), ("日本 é", "naïve — 5%")]:
+        whole = tokenizer(premise, hypothesis, truncation="longest_first", max_length=window)
+        ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in (premise, hypothesis)]
+        spliced = splice.join(*ids, window)
+        assert list(spliced.ids) == whole["input_ids"]
+        assert list(spliced.types) == whole.get("token_type_ids", [])
+
+
+def test_longest_first_never_overfills_and_cuts_the_longer() -> None:
+    for first, second, room in product(range(12), range(12), range(1, 20)):
+        a, b = longest_first(first, second, room)
+        assert a + b == min(first + second, room)
+        assert a <= first and b <= second
+        if a < first and b < second:
+            assert abs(a - b) <= 1
+
+
+def test_scores_are_the_models_own(folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    scores = NliJudge(spec(folder))(PAIRS)
+    for (premise, hypothesis), score in zip(PAIRS, scores, strict=True):
+        coded = tokenizer(premise, hypothesis, truncation=True, max_length=min(tokenizer.model_max_length, 64))
+        with torch.inference_mode():
+            one = model(**{name: torch.tensor([ids]) for name, ids in coded.items()}).logits.softmax(-1)[0, 2]
+        assert score == pytest.approx(float(one), abs=1e-5)
+
+
+@pytest.mark.parametrize("token_budget", [1, 100, 256, 1000])
+def test_a_score_does_not_know_its_neighbours(folder: Path, token_budget: int) -> None:
+    together = dict(zip(PAIRS, NliJudge(spec(folder, token_budget=token_budget))(PAIRS), strict=True))
+    shuffled = random.Random(0).sample(PAIRS, len(PAIRS))
+    fresh = NliJudge(spec(folder, token_budget=token_budget))
+    assert dict(zip(shuffled, fresh(shuffled), strict=True)) == together
+    alone, parts = (NliJudge(spec(folder, token_budget=token_budget)) for _ in range(2))
+    assert {pair: alone([pair])[0] for pair in PAIRS[:12]} == {pair: together[pair] for pair in PAIRS[:12]}
+    pieces = [parts(shuffled[i : i + 5]) for i in range(0, len(shuffled), 5)]
+    assert dict(zip(shuffled, np.concatenate(pieces), strict=True)) == together
+
+
+def test_a_full_length_pair_does_not_know_its_neighbours_either(tiny_bert: Path) -> None:
+    """A batch without any padding would take another path through attention."""
+    exact = [" ".join(["budget"] * n) for n in (12, 15, 20, 28)]  # 12 + 15 + 3 special tokens fill the window of 30
+    pairs = list(product(exact, exact))
+    judge = NliJudge(spec(tiny_bert))
+    together = judge(pairs)
+    assert judge.truncated == sum(len(a.split()) + len(b.split()) + 3 > 30 for a, b in pairs)
+    assert together.tolist() == [NliJudge(spec(tiny_bert))([pair, (TEXTS[6], TEXTS[6])])[0] for pair in pairs]
+
+
+def test_every_pair_is_asked_once(tiny_bert: Path) -> None:
+    judge = NliJudge(spec(tiny_bert))
+    first = judge(PAIRS[:10] + PAIRS[:10])
+    assert judge.asked == 10
+    assert judge(PAIRS[:10]).tolist() == first[:10].tolist() == first[10:].tolist()
+    assert judge.asked == 10
+    judge([PAIRS[1][::-1]])
+    assert judge.asked == 11
+
+
+def test_a_full_memory_starts_afresh(tiny_bert: Path) -> None:
+    judge = NliJudge(spec(tiny_bert), memory=5)
+    first = judge(PAIRS[:5]).tolist()
+    assert judge(PAIRS[5:7]).shape == (2,)
+    assert judge(PAIRS[:5]).tolist() == first
+    assert judge.asked == 12
+
+
+def test_no_pairs_no_model() -> None:
+    judge = NliJudge(JudgeSpec("nobody/no-such-model"))
+    assert judge([]).shape == (0,)
+
+
+def test_equal_specs_share_one_judge(tiny_bert: Path) -> None:
+    assert open_judge(spec(tiny_bert)) is open_judge(spec(tiny_bert))
+    assert open_judge(spec(tiny_bert)) is not open_judge(spec(tiny_bert, threads=1))
+
+
+def test_unknown_folder_is_found_out_on_opening() -> None:
+    with pytest.raises(FilterError, match="no folder"):
+        open_judge(JudgeSpec("/no/such/judge"))
+
+
+def test_the_embedded_judge_knows_the_obvious() -> None:
+    ask = open_judge(JudgeSpec(EMBEDDED_JUDGE))
+    entailed = [
+        ("Two young men are playing football in the park.", "Men are playing a game outside."),
+        ("The company said on Monday that it will close its plant in Ohio.", "The company will close its plant in Ohio."),
+        ("A woman in a red coat is walking her dog.", "A woman is walking a dog."),
+    ]
+    unrelated = [
+        ("Two young men are playing football in the park.", "The senate voted on the tax bill."),
+        ("A woman in a red coat is walking her dog.", "A man is asleep in his bed."),
+        ("Rain is expected in the north.", "She has written fourteen books about the sea."),
+    ]
+    assert min(ask(entailed)) >= 0.75
+    assert max(ask(unrelated)) < 0.25
+
+
+def test_the_embedded_judge_does_not_know_a_pairs_neighbours() -> None:
+    together = dict(zip(PAIRS, NliJudge(JudgeSpec(EMBEDDED_JUDGE))(PAIRS), strict=True))
+    fresh = NliJudge(JudgeSpec(EMBEDDED_JUDGE))
+    assert all(fresh([pair])[0] == together[pair] for pair in PAIRS[::7])

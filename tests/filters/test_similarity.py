@@ -1,0 +1,110 @@
+"""The encoder's cosine: against sentence-transformers itself, and without knowing neighbours."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import TEXTS
+from pydantic import ValidationError
+
+from filters import similarity
+from filters.base import FilterError
+from filters.models import EMBEDDED_ENCODER, load_encoder
+from filters.similarity import Encoder, Similarity, cosines, open_encoder
+
+LONG = " ".join(TEXTS * 3)
+
+
+def rows(*pairs: tuple[str | None, str | None]) -> pa.Table:
+    columns = zip(*pairs, strict=True) if pairs else ((), ())
+    return pa.table(dict(zip(("source", "target"), (pa.array(c, pa.string()) for c in columns), strict=True)))
+
+
+def encoder(model: str, token_budget: int = 256) -> Encoder:
+    return Encoder(model, "", token_budget, 2, "cpu")
+
+
+def test_vectors_are_those_of_sentence_transformers(tiny_encoder: Path) -> None:
+    for model in (str(tiny_encoder), EMBEDDED_ENCODER):
+        texts = [*TEXTS, LONG]
+        wanted = load_encoder(model).encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        vectors = encoder(model)(texts)
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(vectors, wanted, atol=2e-6)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("token_budget", [1, 64, 256, 1000])
+def test_a_vector_does_not_know_its_neighbours(tiny_encoder: Path, token_budget: int) -> None:
+    texts = [" ".join(text.split()[:n]) for text in TEXTS for n in (1, 3, 5, 8)] + [LONG]
+    texts = list(dict.fromkeys(texts))
+    for model in (str(tiny_encoder), EMBEDDED_ENCODER):
+        together = dict(zip(texts, encoder(model, token_budget)(texts), strict=True))
+        shuffled = random.Random(1).sample(texts, len(texts))
+        fresh, alone = encoder(model, token_budget), encoder(model, token_budget)
+        assert all(
+            np.array_equal(vector, together[text]) for text, vector in zip(shuffled, fresh(shuffled), strict=True)
+        )
+        assert all(np.array_equal(alone([text])[0], together[text]) for text in shuffled[:5])
+
+
+def test_a_cosine_does_not_know_the_other_rows(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = encoder(str(tiny_encoder))
+    pairs = [(a, b) for a in TEXTS for b in TEXTS]
+    together = cosines(rows(*pairs), model).to_pylist()
+    assert [cosines(rows(pair), model).to_pylist()[0] for pair in pairs] == together
+    monkeypatch.setattr(similarity, "ROWS_AT_ONCE", 4)
+    assert cosines(rows(*pairs), model).to_pylist() == together
+
+
+def test_each_sentence_is_encoded_once_and_remembered(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = encoder(str(tiny_encoder))
+    first = model(TEXTS + TEXTS)
+    assert model.encoded == len(TEXTS)
+    assert np.array_equal(model(TEXTS[::-1]), first[: len(TEXTS)][::-1])
+    assert model.encoded == len(TEXTS)
+    monkeypatch.setattr(similarity, "SENTENCES_KEPT", 2)
+    assert np.array_equal(model(TEXTS[:5]), first[:5])
+    model(TEXTS[3:5])
+    assert model.encoded == len(TEXTS)
+    model(TEXTS[:1])
+    assert model.encoded == len(TEXTS) + 1
+
+
+def test_null_and_blank_rows_have_no_score_and_do_not_pass(tiny_encoder: Path) -> None:
+    spec = Similarity(model=str(tiny_encoder), min_cosine=-1)
+    table = rows((None, "x"), ("x", None), ("", "x"), ("x", " \t"), (TEXTS[0], TEXTS[1]), (None, None))
+    scores = spec.open("cpu")(table)
+    assert scores.is_null().to_pylist() == [True, True, True, True, False, True]
+    assert spec.keep(scores).to_pylist() == [False, False, False, False, True, False]
+
+
+def test_no_rows_and_no_text(tiny_encoder: Path) -> None:
+    scorer = Similarity(model=str(tiny_encoder)).open("cpu")
+    assert len(scorer(rows())) == 0
+    assert scorer(rows((None, " "))).to_pylist() == [None]
+
+
+def test_bounds_pass_themselves() -> None:
+    scores = pa.array([0.59, 0.6, 0.95, 0.951, 1.0, None], pa.float32())
+    assert Similarity(max_cosine=0.95).keep(scores).to_pylist() == [False, True, True, False, False, False]
+    assert Similarity().keep(scores).to_pylist() == [False, True, True, True, True, False]
+
+
+def test_bad_parameters_are_refused() -> None:
+    with pytest.raises(ValidationError, match="nothing would pass"):
+        Similarity(min_cosine=0.7, max_cosine=0.5)
+    with pytest.raises(ValidationError):
+        Similarity(min_cosine=1.5)
+    with pytest.raises(FilterError, match="no folder"):
+        Similarity(model="/no/such/encoder").open("cpu")
+
+
+def test_the_embedded_encoder_knows_the_obvious() -> None:
+    table = rows((TEXTS[0], TEXTS[1]), (TEXTS[0], TEXTS[3]), (TEXTS[0], TEXTS[0]))
+    near, far, same = Similarity().open("cpu")(table).to_pylist()
+    assert near > 0.8 > 0.3 > far
+    assert same == pytest.approx(1) and same <= 1
+    assert open_encoder(EMBEDDED_ENCODER, "", 256, 2, "cpu") is open_encoder(EMBEDDED_ENCODER, "", 256, 2, "cpu")
