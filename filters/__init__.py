@@ -11,6 +11,7 @@ from filters.overlap import Novelty, Overlap
 from filters.polarity import Converses, Negation
 from filters.reference import Pronouns
 from filters.similarity import Similarity
+from filters.support import Support
 from filters.wellformed import Wellformed
 
 FILTERS: dict[str, type[Filter]] = {
@@ -25,6 +26,7 @@ FILTERS: dict[str, type[Filter]] = {
     "converses": Converses,
     "hedges": Hedges,
     "pronouns": Pronouns,
+    "support": Support,
     "similarity": Similarity,
     "entailment": Entailment,
     "reverse_entailment": ReverseEntailment,

@@ -132,22 +132,21 @@ def _without_neighbours(first: Node, left: list[Node], max_hops: int) -> Asking[
 
 
 def _linked(questions: Sequence[tuple[Node, Node]]) -> Asking[list[bool]]:
-    """Whether two pairs mean the same: by their sources, and where these do not, by their targets."""
-    by_source = yield from _mutual([(p.source, q.source) for p, q in questions])
-    rest = [i for i, is_linked in enumerate(by_source) if not is_linked]
-    by_target = yield from _mutual([(questions[i][0].target, questions[i][1].target) for i in rest])
-    linked = list(by_source)
-    for i, is_linked in zip(rest, by_target, strict=True):
-        linked[i] = is_linked
+    """Whether two pairs mean the same: by an equal sentence, else by their sources, else by their targets."""
+    linked = [p.source == q.source or p.target == q.target for p, q in questions]
+    for sentence in ("source", "target"):
+        rest = [i for i, is_linked in enumerate(linked) if not is_linked]
+        texts = [(getattr(p, sentence), getattr(q, sentence)) for p, q in (questions[i] for i in rest)]
+        for i, is_linked in zip(rest, (yield from _mutual(texts)), strict=True):
+            linked[i] = is_linked
     return linked
 
 
 def _mutual(texts: Sequence[Pair]) -> Asking[list[bool]]:
-    """Whether two sentences entail each other. Equal ones do; the way back is asked only where the way there holds."""
-    open_ones = [(a, b) for a, b in texts if a != b]
-    there = yield from _holds(open_ones)
-    back = yield from _holds([(b, a) for a, b in open_ones if there[a, b]])
-    return [a == b or (there[a, b] and back[b, a]) for a, b in texts]
+    """Whether two sentences entail each other. The way back is asked only where the way there holds."""
+    there = yield from _holds(texts)
+    back = yield from _holds([(b, a) for a, b in texts if there[a, b]])
+    return [there[a, b] and back[b, a] for a, b in texts]
 
 
 def _holds(questions: Iterable[Pair]) -> Asking[dict[Pair, bool]]:

@@ -57,7 +57,7 @@ def home() -> Path:
 def locate(reference: str, revision: str = "") -> Place:
     """Find a model without loading it. A hub id is not looked up here."""
     folder = _folder(reference)
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not (reference and folder.is_dir()):
         raise _unknown(reference, f"there is no folder {folder}")
     return Place(reference, folder, revision or None)
 

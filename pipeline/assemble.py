@@ -4,7 +4,7 @@ import hashlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from filters.base import Selector
 from filters.overlap import novel_ngram_share
-from pipeline.pair import tally
+from pipeline.pair import judge_spec, tally
 from pipeline.recipe_sections import Corpus
 from pipeline.records import PAIR
 from pipeline.stage import Counts, ShardWriter
@@ -30,7 +30,7 @@ class Assemble:
     settings: Corpus
 
     def spec(self) -> Mapping[str, object]:
-        selectors = {t: {s.name: asdict(s) for s in found} for t, found in self.selectors.items()}  # type: ignore[call-overload]
+        selectors = {t: {s.name: judge_spec(s) for s in found} for t, found in self.selectors.items()}
         return {"selectors": selectors, "corpus": self.settings.model_dump(mode="json")}
 
     def run(self, inputs: Mapping[str, pa.Table], out: ShardWriter) -> Counts:

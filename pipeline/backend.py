@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import logging
 import os
+import socket
 import sys
 import traceback
 from collections import Counter, deque
@@ -40,6 +41,7 @@ OBJECT_STORE_BYTES = 200_000_000
 _ROOMS = ("pipeline", "filters", "student")
 _PASSED_ON = ("IMPOSSIBLE_", "HF_", "VLLM_")
 _PATIENCE_SECONDS = 30.0
+_KNOCK_SECONDS = 5.0
 
 
 class RayBackend:
@@ -77,9 +79,11 @@ class RayBackend:
         if self._ray is None:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-            ray = importlib.import_module("ray")
+            import ray  # here, not above: it takes two seconds, and the local backend never needs it
+
             quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
             with _clear_start(self._address):
+                knock(self._address)
                 ray.init(**quiet, **(self._joining(self._address) if self._address else self._alone()))
             self._ray = ray
         return self._ray
@@ -108,6 +112,13 @@ def _clear_start(address: str | None) -> Iterator[None]:
         raise UserError(
             f"Ray could not be started {where}: {one_line(error)}: check the address or use the local backend"
         ) from error
+
+
+def knock(address: str | None) -> None:
+    """Ray tries for minutes to reach a cluster that is not there. A refused connection is known at once."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def available_cpus() -> int:
@@ -143,8 +154,10 @@ class _Worker:
 
     def open(self, pickled: bytes) -> Raised | None:
         """Pickled, so that the modules of a stage are loaded after the environment is set."""
+        from ray import cloudpickle
+
         set_torch_threads(self._threads)
-        function = attempt(lambda raw: importlib.import_module("ray.cloudpickle").loads(raw).open(), pickled)
+        function = attempt(lambda raw: cloudpickle.loads(raw).open(), pickled)
         if isinstance(function, Raised):
             return function
         set_torch_threads(self._threads)
@@ -162,7 +175,9 @@ class _Pool(Generic[T, R]):
 
     def __init__(self, ray: Any, work: Work[T, R], tasks: Sequence[T], done: Callable[[R], None], retries: int) -> None:
         self._ray, self._work, self._tasks, self._done, self._retries = ray, work, tasks, done, retries
-        self._pickled = importlib.import_module("ray.cloudpickle").dumps(work)
+        needs = {"num_cpus": work.resources.cpus, "num_gpus": work.resources.gpus, "max_restarts": 0}
+        self._actor_class = ray.remote(**needs)(_Worker)
+        self._pickled = ray.cloudpickle.dumps(work)
         self._environment = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
         self._queue: deque[int] = deque(range(len(tasks)))
         self._opening: dict[Any, Any] = {}
@@ -188,9 +203,7 @@ class _Pool(Generic[T, R]):
         return [self._failed[place] for place in sorted(self._failed)]
 
     def _hire(self) -> None:
-        resources = self._work.resources
-        actor_class = self._ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(_Worker)
-        actor = actor_class.remote(self._environment, sys.path, resources.threads)
+        actor = self._actor_class.remote(self._environment, sys.path, self._work.resources.threads)
         self._opening[actor.open.remote(self._pickled)] = actor
 
     def _settle_next(self) -> None:

@@ -6,7 +6,7 @@ only about the pairs that had not been asked about.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.base import Filter, Panel, Scorer, judge
-from pipeline.pair import cheap_scores, panel_spec, tally
+from pipeline.pair import MACHINE, cheap_scores, judge_spec, panel_spec, tally
 from pipeline.records import PAIR, score_schema
 from pipeline.stage import Batch, Output, Resources, StageFunction
 
@@ -42,7 +42,7 @@ class JudgePairs:
     def facts(self) -> Mapping[str, object]:
         """The models, without thresholds: under them an old answer is still an answer."""
         return {
-            f"{task}.{spec.name}": {k: v for k, v in asdict(spec).items() if k not in THRESHOLDS}  # type: ignore[call-overload]
+            f"{task}.{spec.name}": judge_spec(spec, (*MACHINE, *THRESHOLDS))
             for task, panel in self.tasks.items()
             for spec in panel.of_cost("model")
         }

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.base import Filter, Panel, Scorer, judge
+from filters.base import Filter, Panel, Scorer, Selector, judge
+from filters.models import revision_of
 from filters.wellformed import Wellformed
 from pipeline.records import PAIR, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
@@ -30,8 +31,20 @@ def cheap_scores(tasks: Mapping[str, Panel]) -> pa.Schema:
     return pa.schema([*PAIR, *(pa.field(name, pa.float32()) for name in names)])
 
 
+MACHINE = ("device", "threads")
+"""Fields of filters that decide speed and no score."""
+
+
+def judge_spec(spec: Filter | Selector, leave_out: Sequence[str] = MACHINE) -> dict[str, object]:
+    """What decides a filter's verdicts: its parameters, and of its model the very weights."""
+    found: dict[str, object] = {k: v for k, v in asdict(spec).items() if k not in leave_out}  # type: ignore[call-overload]
+    if "model" in found:
+        found["revision"] = revision_of(str(found["model"]), str(found.get("revision") or ""))
+    return found
+
+
 def panel_spec(panel: Panel) -> dict[str, object]:
-    return {spec.name: asdict(spec) for spec in panel}  # type: ignore[call-overload]
+    return {spec.name: judge_spec(spec) for spec in panel}
 
 
 @dataclass(frozen=True)

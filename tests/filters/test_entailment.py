@@ -21,7 +21,7 @@ def rows(*pairs: tuple[str | None, str | None]) -> pa.Table:
 
 
 def test_the_two_ask_in_opposite_directions(tiny_bert: Path) -> None:
-    there, back = (kind(model=str(tiny_bert)).open("cpu") for kind in (Entailment, ReverseEntailment))
+    there, back = (kind(threads=1, model=str(tiny_bert)).open("cpu") for kind in (Entailment, ReverseEntailment))
     swapped = rows((TEXTS[1], TEXTS[0]), (TEXTS[3], TEXTS[2]))
     table = rows((TEXTS[0], TEXTS[1]), (TEXTS[2], TEXTS[3]))
     assert there(table) == back(swapped)
@@ -30,8 +30,8 @@ def test_the_two_ask_in_opposite_directions(tiny_bert: Path) -> None:
 
 
 def test_both_share_one_model_and_its_answers(tiny_roberta: Path) -> None:
-    there, back = (kind(model=str(tiny_roberta)).open("cpu") for kind in (Entailment, ReverseEntailment))
-    judge = open_judge(JudgeSpec(str(tiny_roberta)))
+    there, back = (kind(threads=1, model=str(tiny_roberta)).open("cpu") for kind in (Entailment, ReverseEntailment))
+    judge = open_judge(JudgeSpec(str(tiny_roberta), threads=1))
     there(rows((TEXTS[0], TEXTS[1]), (TEXTS[1], TEXTS[0])))
     asked = judge.asked
     back(rows((TEXTS[0], TEXTS[1])))
@@ -39,7 +39,7 @@ def test_both_share_one_model_and_its_answers(tiny_roberta: Path) -> None:
 
 
 def test_null_and_blank_rows_have_no_score_and_do_not_pass(tiny_bert: Path) -> None:
-    spec = Entailment(model=str(tiny_bert), min_probability=0.0)
+    spec = Entailment(threads=1, model=str(tiny_bert), min_probability=0.0)
     table = rows((None, TEXTS[0]), (TEXTS[0], None), ("", TEXTS[0]), (TEXTS[0], " \n\u00a0"), (TEXTS[0], TEXTS[1]))
     scores = spec.open("cpu")(table)
     assert scores.is_null().to_pylist() == [True, True, True, True, False]
@@ -47,12 +47,12 @@ def test_null_and_blank_rows_have_no_score_and_do_not_pass(tiny_bert: Path) -> N
 
 
 def test_no_rows(tiny_bert: Path) -> None:
-    assert len(Entailment(model=str(tiny_bert)).open("cpu")(rows())) == 0
+    assert len(Entailment(threads=1, model=str(tiny_bert)).open("cpu")(rows())) == 0
 
 
 def test_several_chunks_are_one_column(tiny_bert: Path) -> None:
     one = rows((TEXTS[0], TEXTS[1]))
-    scorer = Entailment(model=str(tiny_bert)).open("cpu")
+    scorer = Entailment(threads=1, model=str(tiny_bert)).open("cpu")
     assert scorer(pa.concat_tables([one, one])).to_pylist() == scorer(one).to_pylist() * 2
 
 

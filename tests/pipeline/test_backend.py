@@ -1,10 +1,16 @@
 """The same bytes on any number of workers, and no loss when workers raise, blame or die. One Ray for the module."""
 
+import contextlib
 import os
-import shutil
+import re
+import secrets
+import socket
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -29,18 +35,12 @@ def run(tmp_path: Path) -> Run:
     return Run.named("news", tmp_path)
 
 
-def with_workers(workers: int) -> list:
-    resources = Resources(workers=workers, cpus=0.3)
-    steps = three_steps(7)
-    return [replace(step, stage=replace(step.stage, resources=resources)) for step in steps[:2]] + steps[2:]
-
-
 def test_any_number_of_workers_gives_the_same_bytes(ray_backend: RayBackend, tmp_path: Path) -> None:
     local = Run.named("local", tmp_path)
-    run_steps(local, three_steps(7), LocalBackend())
+    run_map(local, 0, Spread(limit=9), numbers(7), LocalBackend())
     for workers in (1, 2, 5):
-        run = Run.named(f"ray-{workers}", tmp_path)
-        run_steps(run, with_workers(workers), ray_backend)
+        run, resources = Run.named(f"ray-{workers}", tmp_path), Resources(workers=workers, cpus=0.3)
+        run_map(run, 0, Spread(limit=9, resources=resources), numbers(7), ray_backend)
         assert files_of(run) == files_of(local), workers
 
 
@@ -90,7 +90,7 @@ def test_workers_that_die_while_opening_end_the_stage(ray_backend: RayBackend, r
 
 def test_one_asking_too_much_is_told_and_does_not_hang(ray_backend: RayBackend, run: Run) -> None:
     for asked, unit in ((Resources(cpus=1000), "1000 CPU"), (Resources(gpus=1), "1 GPU")):
-        with pytest.raises(UserError, match=f"stage trouble: one worker asks for {unit}, there are"):
+        with pytest.raises(UserError, match=rf"stage trouble: one worker asks for {unit}, there are"):
             run_map(run, 0, Trouble(resources=asked), numbers(1), ray_backend)
 
 
@@ -119,7 +119,7 @@ class Look:
     """Work that tells what its worker sees."""
 
     name: str = "look"
-    resources: Resources = Resources(workers=1, cpus=0.5, threads=2)
+    resources: Resources = field(default=Resources(workers=1, cpus=0.5, threads=2))
 
     def open(self) -> Callable[[str], str]:
         import torch
@@ -176,8 +176,44 @@ def test_no_tasks_start_nothing() -> None:
     backend.close()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "[::1]:1", "127.0.0.1:port", "host.invalid:1"])
+def test_an_address_where_no_cluster_is_fails_at_once(address: str) -> None:
+    with pytest.raises(UserError, match=re.escape(f"Ray could not be started at '{address}': ")):
+        RayBackend(address).map(Look(), ["A"], print)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("ray", path=str(Path(sys.executable).parent)), reason="needs the ray command")
-def test_an_address_where_no_cluster_is() -> None:
-    with pytest.raises(UserError, match="Ray could not be started at '127.0.0.1:1'"):
-        RayBackend("127.0.0.1:1").map(Look(), ["A"], print)
+def test_joining_a_cluster(tmp_path: Path) -> None:
+    """A head of its own in other processes; the driver joins it and the rooms travel as modules."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
+    quiet = ["--include-dashboard=false", "--disable-usage-stats", "--object-store-memory=100000000"]
+    ports = ["--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={tempfile.mkdtemp(prefix='r')}"]
+    # A session of its own: Ray's processes end with it.
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # as on a cluster: both sides know it
+    environment = os.environ | token | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    asked = [*command, *quiet, *ports]
+    head = subprocess.Popen(asked, stdout=subprocess.DEVNULL, start_new_session=True, env=environment)
+    try:
+        asked = [sys.executable, str(Path(__file__).with_name("toy_stages.py")), str(tmp_path), "joined", "0"]
+        until_open(port)
+        address = f"127.0.0.1:{port}"
+        ended = subprocess.run([*asked, address, "4"], capture_output=True, text=True, env=environment, timeout=120)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stderr == ""
+    finally:
+        head.terminate()
+        head.wait(30)
+    alone = Run.named("alone", tmp_path)
+    run_steps(alone, three_steps(4), LocalBackend())
+    assert files_of(Run.named("joined", tmp_path)) == files_of(alone)
+
+
+def until_open(port: int) -> None:
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.1)

@@ -56,7 +56,7 @@ def test_digest_sees_every_single_value() -> None:
     for name in TABLE.column_names:
         values = TABLE[name].to_pylist()
         for place in range(5):
-            swapped = values[:place] + [values[place + 1]] + values[place + 1 :]
+            swapped = [*values[:place], values[place + 1], *values[place + 1 :]]
             column = pa.array(swapped, TABLE[name].type) if name != "kind" else pa.array(swapped).dictionary_encode()
             other = TABLE.set_column(TABLE.column_names.index(name), name, column)
             same = repr(values[place]) == repr(values[place + 1])

@@ -69,9 +69,9 @@ def test_two_processes_on_one_run(tmp_path: Path) -> None:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "ready\n"
-            with pytest.raises(BusyError, match=rf"run 'news': process {holder.pid} on \S+ works on it since 20\d\d-"):
-                with run.locked():
-                    pass
+            said = rf"run 'news': process {holder.pid} on \S+ works on it since 20\d\d-"
+            with pytest.raises(BusyError, match=said), run.locked():
+                pass
             second = subprocess.run(asked, capture_output=True, text=True, env=environment, timeout=60)
             assert second.returncode == 2
             assert len(second.stderr.strip().splitlines()) == 1

@@ -20,6 +20,8 @@ from pipeline.stage import Batch, Output, Resources, ShardWriter
 from pipeline.store import Run
 
 ROWS = pa.schema([("id", pa.string()), ("value", pa.int64()), ("score", pa.float32())])
+LIGHT = Resources(workers=2, cpus=0.3)
+HEAVY = Resources(workers=2, cpus=0.5)
 ASIDE = ROWS.append(pa.field("reason", pa.string()))
 
 
@@ -35,7 +37,7 @@ class Spread:
     pause: float = 0.0
     diary: str = ""
     """A file that gets one line for each computed row: what was done, apart from what was written."""
-    resources: Resources = Resources(workers=2, cpus=0.3)
+    resources: Resources = LIGHT
 
     def spec(self) -> Mapping[str, object]:
         return {"factor": self.factor, "limit": self.limit, "copies": self.copies}
@@ -73,7 +75,7 @@ class Halve:
     name: ClassVar[str] = "halve"
     writes: ClassVar[pa.Schema] = ROWS
     pause: float = 0.0
-    resources: Resources = Resources(workers=2, cpus=0.3)
+    resources: Resources = LIGHT
 
     def spec(self) -> Mapping[str, object]:
         return {"even": True}
@@ -125,7 +127,7 @@ class Trouble:
     dies_once: tuple[int, ...] = ()
     dies_opening: bool = False
     markers: str = ""
-    resources: Resources = Resources(workers=2, cpus=0.5, threads=1)
+    resources: Resources = HEAVY
 
     def spec(self) -> Mapping[str, object]:
         return {}
@@ -184,8 +186,8 @@ def main(root: str, name: str, pause: str = "0", backend: str = "local", shards:
             sys.stdout.write("ready\n")
             sys.stdout.flush()
             steps = three_steps(int(shards), float(pause))
-            if backend == "ray":
-                with RayBackend() as pool:
+            if backend != "local":
+                with RayBackend(None if backend == "ray" else backend) as pool:
                     run_steps(run, steps, pool)
             else:
                 run_steps(run, steps, LocalBackend())

@@ -1,0 +1,244 @@
+"""Algorithm 1: one pair a meaning, against brute force on random graphs."""
+
+import random
+from collections.abc import Sequence
+from itertools import combinations
+
+import networkx as nx
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from filters.base import FilterError
+from filters.batches import FloatArray
+from filters.duplicates import Duplicates
+from filters.nli_judge import Pair
+
+Entails = dict[Pair, float]
+
+
+class Ask:
+    """A judge that reads its answers from a table; what is not in it has probability 0."""
+
+    def __init__(self, table: Entails) -> None:
+        self.table = table
+        self.calls = 0
+        self.asked: list[Pair] = []
+
+    def __call__(self, pairs: Sequence[Pair]) -> FloatArray:
+        self.calls += 1
+        self.asked += pairs
+        return np.array([self.table.get(pair, 0.0) for pair in pairs], np.float32)
+
+
+Row = tuple[str, str, str, str | None, str, float, float | None]  # pair_id task source context target forward reverse
+
+
+def tables(rows: Sequence[Row]) -> tuple[pa.Table, pa.Table]:
+    ids, tasks, sources, contexts, targets, forward, reverse = (list(c) for c in zip(*rows, strict=True))
+    pairs = pa.table(
+        {
+            "pair_id": ids,
+            "task": tasks,
+            "source": sources,
+            "target": targets,
+            "context_id": pa.array(contexts, pa.string()),
+        }
+    )
+    scores = pa.table(
+        {"entailment": pa.array(forward, pa.float32()), "reverse_entailment": pa.array(reverse, pa.float32())}
+    )
+    return pairs, scores
+
+
+def kept(spec: Duplicates, ask: Ask, rows: Sequence[Row]) -> set[str]:
+    pairs, scores = tables(rows)
+    verdict = spec.select_with(ask, pairs, scores)
+    assert len(verdict) == len(rows) and verdict.null_count == 0
+    return {row[0] for row, keep in zip(rows, verdict.to_pylist(), strict=True) if keep}
+
+
+def chance_rows(seed: int) -> tuple[list[Row], Entails]:
+    """Two contexts and two tasks over few sentences, and entailment by chance; strengths often tie."""
+    rng = random.Random(seed)
+    words = [f"s{i}" for i in range(12)]
+    density = rng.choice([0.1, 0.4, 0.7])
+    table = {(a, b): rng.choice([0.75, 1.0]) if rng.random() < density else 0.74 for a in words for b in words}
+    rows: list[Row] = []
+    for task in ("summary", "paraphrase"):
+        for context in ("c0", "c1"):
+            for a, b in rng.sample([(a, b) for a in words for b in words if a != b], 9):
+                scores = rng.choice([0.75, 0.875, 1.0]), rng.choice([0.75, 0.875, 1.0])
+                rows.append((f"{task}{context}{a}{b}", task, a, context, b, *scores))
+    return rows, table
+
+
+def graph_of(rows: Sequence[Row], table: Entails) -> nx.Graph:
+    """Every link, asked without any saving."""
+
+    def mutual(a: str, b: str) -> bool:
+        return a == b or min(table[a, b], table[b, a]) >= 0.75
+
+    graph = nx.Graph()
+    graph.add_nodes_from(rows)
+    graph.add_edges_from((p, q) for p, q in combinations(rows, 2) if mutual(p[2], q[2]) or mutual(p[4], q[4]))
+    return graph
+
+
+def order(row: Row) -> tuple[float, str]:
+    return -(row[5] + (row[6] or 0.0) * (row[1] != "summary")), row[0]
+
+
+def groups(rows: Sequence[Row]) -> list[list[Row]]:
+    return [[r for r in rows if (r[1], r[3]) == key] for key in sorted({(r[1], r[3] or "") for r in rows})]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_without_a_limit_it_is_algorithm_1(seed: int) -> None:
+    rows, table = chance_rows(seed)
+    wanted = {
+        min(component, key=order)[0]
+        for group in groups(rows)
+        for component in nx.connected_components(graph_of(group, table))
+    }
+    assert kept(Duplicates(max_hops=0), Ask(table), rows) == wanted
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("hops", [1, 2])
+def test_with_a_limit_it_is_the_strongest_and_all_within_reach(seed: int, hops: int) -> None:
+    rows, table = chance_rows(seed)
+    wanted = set()
+    for group in groups(rows):
+        graph = graph_of(group, table)
+        while graph:
+            first = min(graph, key=order)
+            wanted.add(first[0])
+            graph.remove_nodes_from(list(nx.single_source_shortest_path_length(graph, first, cutoff=hops)))
+    assert kept(Duplicates(max_hops=hops), Ask(table), rows) == wanted
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_dropped_pair_is_linked_to_a_kept_one_and_no_two_kept_are_linked(seed: int) -> None:
+    rows, table = chance_rows(seed)
+    ids = kept(Duplicates(), Ask(table), rows)
+    for group in groups(rows):
+        graph = graph_of(group, table)
+        for row in group:
+            assert any(near[0] in ids for near in graph[row]) != (row[0] in ids)
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+@pytest.mark.parametrize("once", [False, True])
+def test_row_order_does_not_matter(hops: int, once: bool) -> None:
+    rows, table = chance_rows(99)
+    spec = Duplicates(max_hops=hops, sentence_once=once)
+    wanted = kept(spec, Ask(table), rows)
+    for seed in range(5):
+        assert kept(spec, Ask(table), random.Random(seed).sample(rows, len(rows))) == wanted
+
+
+def both_ways(*pairs: Pair) -> Entails:
+    return {ordered: 1.0 for a, b in pairs for ordered in ((a, b), (b, a))}
+
+
+def paraphrase(name: str, source: str, target: str, forward: float = 0.8, reverse: float | None = 0.8) -> Row:
+    return (name, "paraphrase", source, "c", target, forward, reverse)
+
+
+def test_a_chain_is_not_one_meaning() -> None:
+    rows = [paraphrase("1", "a", "t", 0.9), paraphrase("2", "b", "u"), paraphrase("3", "c", "v")]
+    table = both_ways(("a", "b"), ("b", "c"))
+    assert kept(Duplicates(), Ask(table), rows) == {"1", "3"}
+    assert kept(Duplicates(max_hops=2), Ask(table), rows) == {"1"}
+    assert kept(Duplicates(max_hops=0), Ask(table), rows) == {"1"}
+
+
+def test_one_way_entailment_is_no_link() -> None:
+    rows = [paraphrase("1", "a", "t"), paraphrase("2", "b", "u")]
+    assert kept(Duplicates(), Ask({("a", "b"): 1.0}), rows) == {"1", "2"}
+    assert kept(Duplicates(), Ask(both_ways(("t", "u"))), rows) == {"1"}
+
+
+def test_the_threshold_itself_links() -> None:
+    rows = [paraphrase("1", "a", "t"), paraphrase("2", "b", "u")]
+    at = {("a", "b"): 0.9, ("b", "a"): 0.9}
+    assert kept(Duplicates(min_probability=0.9), Ask(at), rows) == {"1"}
+    assert kept(Duplicates(min_probability=0.91), Ask(at), rows) == {"1", "2"}
+
+
+def test_a_summary_is_chosen_by_its_own_direction_and_a_paraphrase_by_both() -> None:
+    strong_forward, strong_sum = ("f", "a", "x", 0.95, 0.76), ("s", "a", "y", 0.9, 0.9)
+    for task, wanted in (("summary", "f"), ("paraphrase", "s")):
+        rows = [(name, task, a, "c", b, there, back) for name, a, b, there, back in (strong_forward, strong_sum)]
+        assert kept(Duplicates(), Ask({}), rows) == {wanted}
+
+
+def test_a_direction_that_was_not_asked_adds_nothing() -> None:
+    rows: list[Row] = [(n, "simplification", "a", "c", n, p, None) for n, p in (("x", 0.8), ("y", 0.9))]
+    assert kept(Duplicates(), Ask({}), rows) == {"y"}
+    pairs, scores = tables(rows)
+    assert Duplicates().select_with(Ask({}), pairs, scores.select(["entailment"])).to_pylist() == [False, True]
+
+
+def test_ties_go_to_the_smallest_pair_id() -> None:
+    assert kept(Duplicates(), Ask({}), [paraphrase(name, "a", name) for name in ("q", "b", "z")]) == {"b"}
+
+
+def test_tasks_and_contexts_are_apart_and_a_pair_without_context_stays() -> None:
+    rows: list[Row] = [
+        ("1", "summary", "a", "c1", "b", 0.9, None),
+        ("2", "summary", "a", "c2", "b", 0.9, None),
+        ("3", "paraphrase", "a", "c1", "b", 0.9, 0.9),
+        ("4", "summary", "a", "c1", "d", 0.8, None),
+        ("5", "summary", "a", None, "b", 0.9, None),
+        ("6", "summary", "a", None, "b", 0.9, None),
+    ]
+    assert kept(Duplicates(), Ask({}), rows) == {"1", "2", "3", "5", "6"}
+
+
+def test_a_sentence_is_used_once() -> None:
+    rows = [paraphrase("1", "a", "b", 0.9), paraphrase("2", "b", "c", 0.85), paraphrase("3", "c", "d", 0.8)]
+    assert kept(Duplicates(), Ask({}), rows) == {"1", "2", "3"}
+    assert kept(Duplicates(sentence_once=True), Ask({}), rows) == {"1", "3"}
+
+
+def test_a_pair_shut_out_by_a_used_sentence_takes_nobody_with_it() -> None:
+    rows = [paraphrase("1", "a", "b", 0.9), paraphrase("2", "b", "c", 0.85), paraphrase("3", "e", "c", 0.8)]
+    assert kept(Duplicates(sentence_once=True), Ask({}), rows) == {"1", "3"}
+
+
+def test_equal_sentences_are_not_asked_about_and_the_way_back_only_when_needed() -> None:
+    ask = Ask({})
+    kept(Duplicates(), ask, [paraphrase("1", "a", "t"), paraphrase("2", "a", "u"), paraphrase("3", "b", "t")])
+    assert ask.asked == []
+    kept(Duplicates(), ask, [paraphrase("1", "a", "t"), paraphrase("2", "b", "u")])
+    assert ask.asked == [("a", "b"), ("t", "u")]
+
+
+def test_contexts_are_asked_together() -> None:
+    rows = [(f"{c}{n}", "summary", f"{c}{n}", c, f"{c}{n}t", 0.9, None) for c in "abcdefgh" for n in range(4)]
+    ask = Ask({})
+    assert len(kept(Duplicates(), ask, rows)) == 32
+    assert ask.calls == 6  # three rounds of (sources, targets), however many contexts
+
+
+def test_no_pairs_and_no_scores() -> None:
+    row = paraphrase("1", "a", "b")
+    pairs, scores = tables([row])
+    assert Duplicates().select_with(Ask({}), pairs.slice(0, 0), scores.slice(0, 0)).to_pylist() == []
+    with pytest.raises(FilterError, match="entailment"):
+        Duplicates().select(pairs, scores.select(["reverse_entailment"]))
+    with pytest.raises(ValidationError):
+        Duplicates(max_hops=-1)
+
+
+def test_the_embedded_judge_tells_two_wordings_from_two_meanings() -> None:
+    rows = [
+        paraphrase("1", "A woman is walking her dog in the park.", "A dog is walked by a woman.", 0.9),
+        paraphrase("2", "A woman walks her dog in the park.", "The park has a woman with a dog in it."),
+        paraphrase("3", "The senate voted on the tax bill.", "There was a vote on the tax bill."),
+    ]
+    pairs, scores = tables(rows)
+    assert Duplicates(threads=1).select(pairs, scores).to_pylist() == [True, False, True]
