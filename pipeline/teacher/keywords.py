@@ -42,8 +42,8 @@ class Keywords:
     """Keywords of one sequence. `spellings`: for each keyword, the token sequences that write it inside a sentence."""
 
     spellings: Sequence[tuple[int, ...]]
-    pull: float = 2.0  # logits at the first step
-    growth: float = 0.25  # logits a step
+    pull: float = 1.0  # logits at the first step
+    growth: float = 0.15  # logits a step
     missing: set[int] = field(init=False)
     begun: dict[int, int] = field(init=False, default_factory=dict)  # keyword -> tokens of it just written
     steps: int = field(init=False, default=0)
