@@ -21,7 +21,7 @@ if [ "$DEVICE" = cpu ] && ! installed; then
         fail "no wheel for $torch at $TORCH_INDEX: give TORCH_INDEX=url of an index with PyTorch's CPU wheels, or PIP_FIND_LINKS=folder"
 fi
 
-# --no-deps: the lock is complete, and leaves out what would not import beside this torch (see .ci/overrides.txt).
+# --no-deps: the lock is complete, and leaves out what would not import beside this torch (see .ci/overrides-cpu.txt).
 rest=$(mktemp)
 trap 'rm -f "$rest"' EXIT
 if [ "$DEVICE" = cpu ]; then grep -vE '^torch==' "$LOCK" >"$rest"; else cp "$LOCK" "$rest"; fi

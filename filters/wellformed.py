@@ -5,18 +5,19 @@ before any pair is formed; the filter asks the same of both sentences of a pair 
 """
 
 import re
+from collections import Counter
 from functools import lru_cache
 from typing import ClassVar, Literal, Self, get_args
 
+import nupunkt
 import pyarrow as pa
-import pysbd
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 from rapidfuzz.distance import Indel
 
 from filters.base import Cost, Role, Scorer
 from filters.pairwise import at_least, pairwise
-from filters.words import FUNCTION_WORDS, words
+from filters.words import FUNCTION_WORDS, stem, words
 
 Problem = Literal[
     "empty", "newline", "not_language", "boilerplate", "lowercase_start", "no_end", "unbalanced", "several_sentences",
@@ -59,6 +60,7 @@ class Wellformed:
     min_words: int = Field(default=6, ge=1)
     max_words: int = Field(default=60, ge=1)
     min_content_words: int = Field(default=3, ge=0)
+    max_word_uses: int = Field(default=4, ge=1)  # of one content word: "the bridge is a bridge for the bridge"
 
     @model_validator(mode="after")
     def _some_length_passes(self) -> Self:
@@ -86,8 +88,12 @@ class Wellformed:
             return "too_short"
         if len(tokens) > self.max_words:
             return "too_long"
-        content = {token.lower() for token in tokens if token.lower() not in FUNCTION_WORDS and not token.isdigit()}
-        return "few_content_words" if len(content) < self.min_content_words else None
+        content = Counter(
+            stem(token) for token in tokens if token.lower() not in FUNCTION_WORDS and not token.isdigit()
+        )
+        if len(content) < self.min_content_words:
+            return "few_content_words"
+        return "repeated" if max(content.values(), default=0) > self.max_word_uses else None
 
 
 def problem(text: str, context: str = "") -> Problem | None:
@@ -160,9 +166,4 @@ def _context_words(context: str) -> tuple[str, tuple[tuple[str, ...], ...]]:
 
 
 def _split(text: str) -> list[str]:
-    return [piece for piece in _splitter().segment(text) if piece.strip()]
-
-
-@lru_cache(maxsize=1)
-def _splitter() -> pysbd.Segmenter:
-    return pysbd.Segmenter(language="en", clean=False)
+    return [piece for start, end in nupunkt.sent_spans(text) if (piece := text[start:end].strip())]

@@ -76,9 +76,6 @@ def _sampling(recipe: "Recipe") -> Iterator[Problem]:
 
 def _modes(recipe: "Recipe") -> Iterator[Problem]:
     sources, n = recipe.modes.sequential.sources, recipe.sampling.n
-    if not recipe.modes.parallel and not sources:
-        text = "is false and modes.sequential.sources is 0: no pairs would be formed; turn one mode on"
-        yield problem("modes.parallel", text, "modes.sequential.sources")
     if sources > n:
         text = f"{sources} is more than the sampling.n {n} candidates of a context; lower it"
         yield problem("modes.sequential.sources", text, "sampling.n")

@@ -98,10 +98,8 @@ class Sequential(Section):
 
 
 class Modes(Section):
-    """How candidates become pairs; either or both."""
+    """What is written beside the plain samples of a context. All ordered pairs of all its candidates are tried."""
 
-    parallel: bool = True
-    """All ordered pairs of a context's candidates."""
     sequential: Sequential = Field(default_factory=Sequential)
     """Rewriting with forced keywords."""
 

@@ -5,8 +5,11 @@ blocks smaller than a context (32 tokens: 2.3 times the tokens a second of 128 o
 """
 
 import importlib.util
+import logging
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,6 @@ BLOCK_TOKENS = 32  # the smallest that vLLM's CPU attention takes
 _SETTINGS = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # a worker holds its own engine; a second process loads 8 times slower
     "VLLM_USE_V2_MODEL_RUNNER": "0",  # the V2 runner has no place for custom logits processors
-    "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
 }
 
@@ -81,15 +83,26 @@ def _open(spec: VllmDecoder) -> Decode:
     """One engine a process: contexts and candidates share it where both stages run in one."""
     found = files(spec.model, spec.revision)
     _set_environment(spec.engine)
-    from vllm import LLM
+    with _quiet():
+        from vllm import LLM
 
-    try:
-        llm = LLM(**_arguments(found, spec.engine), logits_processors=[_steering_class(), _nucleus_class()])
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DecoderError(
-            f'teacher {spec.model}: vLLM cannot load it: {_first_line(error)}; try [engine] decoder = "transformers"'
-        ) from error
+        try:
+            llm = LLM(**_arguments(found, spec.engine), logits_processors=[_steering_class(), _nucleus_class()])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DecoderError(
+                f"teacher {spec.model}: vLLM cannot load it: {_first_line(error)}; "
+                'try [engine] decoder = "transformers"'
+            ) from error
     return _Session(llm, window(found, spec.engine))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the notes of vLLM's dependencies on what is deprecated or not installed."""
+    logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def _first_line(error: Exception) -> str:
@@ -113,6 +126,7 @@ def _arguments(found: TeacherFiles, engine: Engine) -> dict[str, Any]:
         "enforce_eager": on_cpu,
         "gpu_memory_utilization": engine.gpu_memory_share,
         "disable_log_stats": True,
+        "use_tqdm_on_load": False,
         "seed": 0,
     }
 

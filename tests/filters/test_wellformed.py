@@ -91,3 +91,9 @@ def test_filter_asks_of_both_sentences() -> None:
     scores = Wellformed().open("cpu")(rows)
     assert scores.to_pylist() == [1.0, 0.0, 0.0, None]
     assert Wellformed().keep(scores).to_pylist() == [True, False, False, False]
+
+
+def test_a_content_word_used_too_often_is_repetition():
+    text = "The bridge was built as a bridge near the old bridge in the town."
+    assert Wellformed(max_word_uses=3).problem(text) is None  # the boundary passes
+    assert Wellformed(max_word_uses=2).problem(text) == "repeated"

@@ -279,7 +279,6 @@ def test_a_set_that_cannot_be_read_says_the_form(write, override):
         ("contexts.min_sentences=3 contexts.max_sentences=2", "contexts.min_sentences"),
         ("contexts.teacher.style=lines", "contexts.teacher.lines"),
         ("contexts.teacher.outlets=[]", "contexts.teacher.outlets"),
-        ("modes.parallel=false", "modes.parallel"),
         ("modes.sequential.sources=9", "modes.sequential.sources"),
         ("corpus.splits={train=0.9,test=0.2}", "corpus.splits"),
         ("corpus.splits={}", "corpus.splits"),
