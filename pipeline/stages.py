@@ -16,6 +16,7 @@ from pipeline.overgenerate import Overgenerate
 from pipeline.pair import FormPairs
 from pipeline.plan import FoldStep, Input, MapStep, Read, Step
 from pipeline.recipe import Recipe
+from pipeline.stage import Resources
 from pipeline.teacher.choose import decoder
 from pipeline.teacher.decoder import Decoder
 from pipeline.text_contexts import CutContexts, entries
@@ -34,14 +35,16 @@ def teacher_steps(recipe: Recipe) -> list[Step]:
 def filter_steps(recipe: Recipe) -> list[Step]:
     """Candidates that are there to a corpus."""
     panels = {name: recipe.panel(name) for name in recipe.tasks}
-    stage = FormPairs(panels, recipe.candidate_filter(), resources=recipe.resources("pairs"))
+    needs = recipe.resources("pairs")
+    stage = FormPairs(panels, recipe.candidate_filter(), device=_device(needs), resources=needs)
     return [MapStep(TEACHER_ROUND, stage, Read(TEACHER_ROUND, "candidates")), *_after_pairs(recipe)]
 
 
 def brought_steps(recipe: Recipe, file: Path) -> list[Step]:
     """The user's own pairs to a corpus: no teacher is needed."""
     panels = {name: recipe.panel(name) for name in recipe.tasks}
-    stage = BroughtPairs(panels, recipe.candidate_filter(), resources=recipe.resources("pairs"))
+    needs = recipe.resources("pairs")
+    stage = BroughtPairs(panels, recipe.candidate_filter(), device=_device(needs), resources=needs)
     tables = tuple(Input.planned(table) for table in brought(file, list(recipe.tasks)))
     return [MapStep(TEACHER_ROUND, stage, tables), *_after_pairs(recipe)]
 
@@ -77,7 +80,13 @@ def _planned(tables: Iterable[pa.Table]) -> tuple[Input, ...]:
 
 def _after_pairs(recipe: Recipe) -> list[Step]:
     panels = {name: recipe.panel(name) for name in recipe.tasks}
-    judge = JudgePairs(panels, resources=recipe.resources("scores"))
+    needs = recipe.resources("scores")
+    judge = JudgePairs(panels, device=_device(needs), resources=needs)
     corpus = Assemble({name: recipe.selectors(name) for name in recipe.tasks}, recipe.corpus)
     reads = {name: Read(TEACHER_ROUND, name) for name in ("pairs", "scores")}
     return [MapStep(TEACHER_ROUND, judge, reads["pairs"]), FoldStep(TEACHER_ROUND, corpus, reads)]
+
+
+def _device(needs: Resources) -> str:
+    """The filters' models run on a GPU where their stage reserves one."""
+    return "cuda" if needs.gpus > 0 else "cpu"

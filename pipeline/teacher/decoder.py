@@ -7,10 +7,12 @@ from typing import Literal, Protocol
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from pipeline.errors import UserError
+
 STRICT = ConfigDict(extra="forbid")
 
 
-class DecoderError(ValueError):
+class DecoderError(UserError):
     """A decoder cannot be opened, or was asked for what it cannot do."""
 
 
@@ -81,6 +83,15 @@ class Continuation:
     decoded: int  # decoded: kept + look-ahead + end token
     ended: Literal["sentence", "length", "stop"]
     seed: int
+
+
+def check_room(window: int, sampling: Sampling) -> None:
+    """Some context must fit before the tokens that are to be written."""
+    if sampling.max_tokens >= window:
+        raise DecoderError(
+            f"max_tokens {sampling.max_tokens} leaves no room for a context in a window of {window} tokens; lower it "
+            "(sampling.max_tokens, contexts.teacher.max_tokens), or raise engine.max_context_tokens"
+        )
 
 
 Decode = Callable[[Sequence[Request], Sampling], list[list[Continuation]]]

@@ -75,6 +75,8 @@ def _weights_hash(folder: Path) -> str:
             f"teacher {folder}: no weights ({' or '.join(_WEIGHTS)}) in this folder; save the model there"
         )
     digest = hashlib.blake2b(digest_size=16)
+    if not (folder / "config.json").is_file():
+        raise DecoderError(f"teacher {folder}: no config.json in this folder; save the model there whole")
     for path in [folder / "config.json", *weights]:
         with path.open("rb") as file:
             while block := file.read(1 << 22):
@@ -130,7 +132,11 @@ def architecture(found: TeacherFiles) -> str:
 def read_config(found: TeacherFiles) -> Any:
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(found.path, revision=found.revision if found.is_hub else None)
+    try:
+        return AutoConfig.from_pretrained(found.path, revision=found.revision if found.is_hub else None)
+    except (OSError, ValueError, KeyError) as error:
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise DecoderError(f"teacher {found.path}: transformers cannot read its config.json: {said}") from error
 
 
 def window(found: TeacherFiles, engine: Engine) -> int:

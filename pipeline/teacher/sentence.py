@@ -48,7 +48,7 @@ def tail(text: str) -> Tail:
     """Judge the end of `text`. `OPEN` unless the text ends in . ? or ! and closing marks.
 
     Stops inside an open double quotation or bracket do not end a sentence; "3." may become "3.5", "U.S." and
-    "Inc." may go on, "Mr." does; "amazon." may become "amazon.com".
+    "Inc." may go on, "Mr." does; "Amazon." may become "Amazon.com".
     """
     stop = TERMINAL.search(text)
     if stop is None or _inside(text):

@@ -36,6 +36,25 @@ class Vocabulary:
     def decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
+    def prompt(self, text: str) -> list[int]:
+        """The tokens of a context. One without any begins as the teacher's own texts do."""
+        ids = [int(token) for token in self.tokenizer.encode(text)]
+        start = self.tokenizer.bos_token_id
+        return ids or [self.end if start is None else int(start)]
+
+    def single(self, text: str) -> int:
+        """The one token that writes `text`."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        if len(ids) != 1:
+            raise DecoderError(
+                f"sampling.constraints.logit_bias: {text!r} is {len(ids)} tokens of this teacher; give one token"
+            )
+        return int(ids[0])
+
+    def spellings(self, words: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        """The tokens that write each word inside a sentence."""
+        return tuple(tuple(self.tokenizer.encode(f" {word}", add_special_tokens=False)) for word in words)
+
     @cached_property
     def pieces(self) -> list[str]:
         """The text of every token as it stands inside a sentence, with its leading space."""
@@ -54,7 +73,8 @@ class Vocabulary:
 
     @cached_property
     def newlines(self) -> torch.Tensor:
-        return torch.tensor([i for i, piece in enumerate(self.pieces) if "\n" in piece or "\r" in piece])
+        found = [i for i, piece in enumerate(self.pieces) if "\n" in piece or "\r" in piece]
+        return torch.tensor(found, dtype=torch.long)  # some vocabularies have none
 
     @cached_property
     def stops(self) -> frozenset[int]:

@@ -5,8 +5,18 @@ from typing import Any
 
 import torch
 from pydantic.dataclasses import dataclass
+from transformers.generation.logits_process import NoBadWordsLogitsProcessor
 
-from pipeline.teacher.decoder import STRICT, Continuation, Decode, DecoderError, Engine, Request, Sampling
+from pipeline.teacher.decoder import (
+    STRICT,
+    Continuation,
+    Decode,
+    DecoderError,
+    Engine,
+    Request,
+    Sampling,
+    check_room,
+)
 from pipeline.teacher.keywords import Keywords
 from pipeline.teacher.loading import TeacherFiles, device_of, dtype_of, files, window
 from pipeline.teacher.nucleus import keep_nucleus
@@ -56,12 +66,13 @@ class _Session:
                 "sampling.constraints: regex, grammar and choice need vLLM, and this teacher runs on transformers; "
                 'remove them or set [engine] decoder = "vllm"'
             )
+        check_room(self.window, sampling)
         return [self._one(request, sampling) for request in requests]
 
     @torch.inference_mode()
     def _one(self, request: Request, sampling: Sampling) -> list[Continuation]:
-        prompt = self.tokenizer(request.text, return_tensors="pt")["input_ids"].to(self.model.device)
-        if not 0 < prompt.shape[1] <= self.window - sampling.max_tokens:
+        prompt = torch.tensor([self.vocabulary.prompt(request.text)], device=self.model.device)
+        if prompt.shape[1] > self.window - sampling.max_tokens:
             return []
         chooser = _Chooser(self.vocabulary, self._rows(request, sampling), prompt.shape[1], request.seed, sampling)
         output = self.model.generate(
@@ -74,7 +85,6 @@ class _Session:
             top_k=0,
             top_p=1.0,
             max_new_tokens=sampling.max_tokens,
-            bad_words_ids=self._bad_words(sampling),
             pad_token_id=self.vocabulary.end,
             eos_token_id=self.vocabulary.end,
             logits_processor=[chooser],
@@ -83,14 +93,10 @@ class _Session:
         return [self._continuation(i, ids, chooser, request.seed + i) for i, ids in enumerate(chosen)]
 
     def _rows(self, request: Request, sampling: Sampling) -> list[Row]:
-        spellings = [tuple(self.tokenizer.encode(" " + k, add_special_tokens=False)) for k in request.keywords]
+        spellings = self.vocabulary.spellings(request.keywords)
         return [
             Row([], sampling, Keywords(spellings) if spellings else None, request.sentences) for _ in range(sampling.n)
         ]
-
-    def _bad_words(self, sampling: Sampling) -> list[list[int]] | None:
-        words = [form for word in sampling.constraints.bad_words for form in (word, " " + word)]
-        return [self.tokenizer.encode(word, add_special_tokens=False) for word in words] or None
 
     def _continuation(self, i: int, ids: list[int], chooser: "_Chooser", seed: int) -> Continuation:
         end = self.vocabulary.end
@@ -108,8 +114,8 @@ class _Session:
 class _Chooser:
     """A logits processor that picks each row's next token itself, from the row's own random numbers.
 
-    So sample i depends on seed + i alone, not on how many siblings it has. Logits in: [rows, vocabulary], unmodified
-    but for bad words; out: 0 for the chosen token, -inf for the rest.
+    So sample i depends on seed + i alone, not on how many siblings it has. Logits in: [rows, vocabulary], the model's
+    own; out: 0 for the chosen token, -inf for the rest.
     """
 
     def __init__(self, vocabulary: Vocabulary, rows: list[Row], prompt: int, seed: int, sampling: Sampling) -> None:
@@ -119,12 +125,16 @@ class _Chooser:
         self.sampling = sampling
         self.random = [torch.Generator().manual_seed(seed + i) for i in range(len(rows))]
         self.logprobs: list[list[float]] = []
+        words = [form for word in sampling.constraints.bad_words for form in (word, f" {word}")]
+        ids = [vocabulary.tokenizer.encode(word, add_special_tokens=False) for word in words]
+        self.no_bad_words = NoBadWordsLogitsProcessor(ids, eos_token_id=vocabulary.end) if ids else None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         for row, ids in zip(self.rows, input_ids[:, self.prompt :].tolist(), strict=True):
             row.ids = ids
         plain = scores.float().log_softmax(dim=1)
-        logits = steer(plain.clone(), list(enumerate(self.rows)), self.vocabulary)
+        allowed = self.no_bad_words(input_ids, plain) if self.no_bad_words else plain.clone()
+        logits = steer(allowed, list(enumerate(self.rows)), self.vocabulary)
         self._add_bias(logits)
         chosen = self._draw(logits)
         self.logprobs.append(plain.gather(1, chosen[:, None]).squeeze(1).tolist())
@@ -132,9 +142,7 @@ class _Chooser:
 
     def _add_bias(self, logits: torch.Tensor) -> None:
         for text, bias in self.sampling.constraints.logit_bias.items():
-            ids = self.vocabulary.tokenizer.encode(text, add_special_tokens=False)
-            if len(ids) == 1:
-                logits[:, ids[0]] += bias
+            logits[:, self.vocabulary.single(text)] += bias
 
     def _draw(self, logits: torch.Tensor) -> torch.Tensor:
         """One token a row [rows], by inverting the distribution function at the row's next uniform number."""

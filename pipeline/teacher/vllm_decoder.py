@@ -25,6 +25,7 @@ from pipeline.teacher.decoder import (
     Engine,
     Request,
     Sampling,
+    check_room,
 )
 from pipeline.teacher.keywords import Keywords
 from pipeline.teacher.loading import TeacherFiles, device_of, dtype_of, files, window
@@ -59,7 +60,6 @@ def _set_environment(engine: Engine) -> None:
         os.environ.setdefault(name, value)
     if device_of(engine) == "cpu":
         os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")  # saves 17 s at the first log-probabilities
-        os.environ["VLLM_CPU_KVCACHE_SPACE"] = f"{engine.kv_cache_gb:g}"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -125,6 +125,7 @@ def _arguments(found: TeacherFiles, engine: Engine) -> dict[str, Any]:
         "async_scheduling": False,  # processors must see every token that was sampled
         "enforce_eager": on_cpu,
         "gpu_memory_utilization": engine.gpu_memory_share,
+        "kv_cache_memory_bytes": int(engine.kv_cache_gb * 2**30) if on_cpu else None,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
         "seed": 0,
@@ -141,8 +142,9 @@ class _Session:
         self.vocabulary = Vocabulary(self.tokenizer, len(self.tokenizer))
 
     def __call__(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Continuation]]:
-        prompts = [self.tokenizer.encode(request.text) for request in requests]
-        fits = [i for i, ids in enumerate(prompts) if 0 < len(ids) <= self.window - sampling.max_tokens]
+        check_room(self.window, sampling)
+        prompts = [self.vocabulary.prompt(request.text) for request in requests]
+        fits = [i for i, ids in enumerate(prompts) if len(ids) <= self.window - sampling.max_tokens]
         answers: list[list[Continuation]] = [[] for _ in requests]
         outputs = self.llm.generate(
             [{"prompt_token_ids": prompts[i]} for i in fits],
@@ -168,22 +170,13 @@ class _Session:
             min_tokens=sampling.min_tokens if limits.structured else 0,
             logprobs=0,
             bad_words=list(limits.bad_words) or None,
-            logit_bias=self._bias(limits.logit_bias) or None,
+            logit_bias={self.vocabulary.single(text): bias for text, bias in limits.logit_bias.items()} or None,
             structured_outputs=_structured(sampling),
-            extra_args={"steer": (sampling, request.sentences, self._spellings(request)), "top_p": sampling.top_p},
+            extra_args={
+                "steer": (sampling, request.sentences, self.vocabulary.spellings(request.keywords)),
+                "top_p": sampling.top_p,
+            },
         )
-
-    def _bias(self, bias: dict[str, float]) -> dict[int, float]:
-        found = {text: self.tokenizer.encode(text, add_special_tokens=False) for text in bias}
-        for text, ids in found.items():
-            if len(ids) != 1:
-                raise DecoderError(
-                    f"sampling.constraints.logit_bias: {text!r} is {len(ids)} tokens of this teacher; give one token"
-                )
-        return {ids[0]: bias[text] for text, ids in found.items()}
-
-    def _spellings(self, request: Request) -> tuple[tuple[int, ...], ...]:
-        return tuple(tuple(self.tokenizer.encode(" " + k, add_special_tokens=False)) for k in request.keywords)
 
     def _continuation(self, sample: Any, seed: int) -> Continuation:
         ids = list(sample.token_ids)
