@@ -2,9 +2,11 @@
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 DEVICE ?= cpu
-RECIPE ?= news
-RUN ?= $(RECIPE)
+# Without RECIPE a run keeps its own recipe; a new one gets news.
+RECIPE ?=
+RUN ?=
 SET ?=
+PAIRS ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 VENV := .venv
@@ -12,7 +14,8 @@ BIN := $(VENV)/bin
 LOCK := requirements-$(DEVICE).lock
 STAMP := $(VENV)/.installed-$(DEVICE)
 PIPELINE = $(BIN)/python -m pipeline
-CHOICE = --run $(RUN) $(if $(SET),--set '$(SET)')
+CHOICE = $(if $(RECIPE),--recipe '$(RECIPE)') $(if $(RUN),--run '$(RUN)') $(if $(SET),--set '$(SET)')
+LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
 .PHONY: help setup run generate filter status show test test-all check bench clean lock
 
@@ -27,19 +30,19 @@ $(STAMP): $(LOCK) pyproject.toml .ci/setup.sh
 	@touch $@
 
 run: setup ## the default recipe, end to end: generate, filter, show
-	$(PIPELINE) run --recipe $(RECIPE) $(CHOICE)
+	$(PIPELINE) run $(CHOICE)
 
 generate: setup ## contexts and candidates from the teacher
-	$(PIPELINE) generate --recipe $(RECIPE) $(CHOICE)
+	$(PIPELINE) generate $(CHOICE)
 
 filter: setup ## pairs, scores and the corpus (PAIRS=file judges your own pairs)
-	$(PIPELINE) filter --recipe $(RECIPE) $(CHOICE) $(if $(PAIRS),--pairs '$(PAIRS)')
+	$(PIPELINE) filter $(CHOICE) $(if $(PAIRS),--pairs '$(PAIRS)')
 
 status: setup ## where a run stands, and its funnel
-	$(PIPELINE) status --run $(RUN)
+	$(PIPELINE) status $(LOOK)
 
 show: setup ## random kept and rejected pairs, with scores and reasons
-	$(PIPELINE) show --run $(RUN)
+	$(PIPELINE) show $(LOOK)
 
 test: setup ## the tests, under 6 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow"
