@@ -44,7 +44,7 @@ def _versions() -> Iterator[str]:
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A markdown table; numbers with one decimal, and stand to the right."""
     cells = [[f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
-    widths = [max(len(line[i]) for line in [list(heads), *cells]) for i in range(len(heads))]
+    widths = [max(3, *(len(line[i]) for line in [list(heads), *cells])) for i in range(len(heads))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(f"| {' | '.join(_line(line, widths))} |" for line in (list(heads), rule, *cells))
 

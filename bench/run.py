@@ -25,12 +25,16 @@ WARM_UP = 1
 """Contexts that are written for warming up only."""
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
 def main(
     recipe: str = "news",
     contexts: Annotated[int, typer.Option(min=1, help="Contexts of the share of tokens kept.")] = 40,
-    speed_contexts: Annotated[int, typer.Option(min=1, help="Contexts of tokens a second.")] = 6,
+    speed_contexts: Annotated[int, typer.Option(min=1, help="Contexts of tokens a second.")] = 2,
     repeats: Annotated[int, typer.Option(min=1, help="Times that the arms of tokens a second take turns.")] = 3,
-    published_contexts: Annotated[int, typer.Option(min=1, help="Contexts of accepted pairs a minute.")] = 6,
+    published_contexts: Annotated[int, typer.Option(min=1, help="Contexts of accepted pairs a minute.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="Groups that those are cut into.")] = 2,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Changes to the recipe: 'key=value ...'.")] = None,
 ) -> None:
@@ -51,7 +55,7 @@ def main(
     dtype = decoding.PLAIN[speeds.opponent]
     comparison = accepted.open_comparison(chosen, ours, other, dtype, warm_up)
     turns = accepted.compare(comparison, given.slice(0, published_contexts), rounds)
-    _say(f"accepted pairs a minute, {published_contexts} contexts", accepted.report(turns))
+    _say(f"accepted pairs a minute, {published_contexts} contexts, transformers in {dtype}", accepted.report(turns))
     for child in (ours, other):
         child.close()
     _say("all of it took", f"{time.perf_counter() - started:.0f} s")
@@ -102,4 +106,4 @@ def _print_json(speed: float, share: float, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -17,6 +17,7 @@ from pipeline import display
 from pipeline.errors import INTERRUPTED, PipelineError, UserError
 from pipeline.local_backend import Backend
 from pipeline.plan import Step
+from pipeline.progress import StageResult
 from pipeline.recipe import Recipe, load, shipped_names
 from pipeline.recipe_errors import RecipeError
 from pipeline.status import StageStatus
@@ -124,12 +125,26 @@ def _work(
         console.print(f"run {run.folder}, recipe {recipe.name} ({recipe.fingerprint()[:8]})", highlight=False)
         try:
             with _backend(recipe) as backend, display.live(console) as progress:
-                run_steps(run, steps, backend, progress)
+                results = run_steps(run, steps, backend, progress)
         except KeyboardInterrupt:
             console.print("stopped: what is finished is kept; start again to go on")
             raise SystemExit(INTERRUPTED) from None
     _print_funnel(run)
+    _refuse_nothing(run, results)
     return run.name
+
+
+def _refuse_nothing(run: Run, results: Sequence[StageResult]) -> None:
+    """A run without one context or candidate is a mistake in what was asked for, and says so."""
+    for result in results:
+        if result.stage in ("contexts", "candidates") and not result.rows:
+            reasons = [
+                f"{n} {name.removeprefix('dropped/')}" for name, n in result.counts.items() if "dropped/" in name
+            ]
+            raise UserError(
+                f"run {run.name!r}: stage {result.stage} kept nothing ({', '.join(reasons) or 'nothing came in'}): "
+                "change the contexts or the teacher"
+            )
 
 
 def _recipe(run: Run, name: str, changes: Sequence[str]) -> Recipe:

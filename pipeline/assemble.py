@@ -23,7 +23,10 @@ NOVELTY_NGRAM = 2
 
 @dataclass(frozen=True)
 class Assemble:
-    """Writes one parquet file a split, a `tasks` column in it, and the pairs that selectors left out."""
+    """Writes one parquet file a split that has rows, and the pairs that selectors left out.
+
+    Where no pair is accepted at all, every split has its file, with all columns.
+    """
 
     name: ClassVar[str] = "corpus"
     selectors: Mapping[str, tuple[Selector, ...]]  # by task, in order
@@ -40,7 +43,8 @@ class Assemble:
         corpus = pa.concat_tables([self._attributes(kept) for kept, _ in parts]).sort_by("pair_id")
         for split in self.settings.splits:
             rows = corpus.filter(pc.equal(corpus["split"], split))
-            out.write(split, rows)
+            if rows.num_rows or not corpus.num_rows:  # `datasets` cannot load a file without rows
+                out.write(split, rows)
             counts[f"split_{split}"] = rows.num_rows
         out.write("left_out", pa.concat_tables([rest for _, rest in parts]).sort_by("pair_id"))
         return dict(sorted(counts.items()))
@@ -55,6 +59,8 @@ class Assemble:
         reasons[repeated] = "repeat"
         for selector in self.selectors[task]:
             _select(selector, rows, reasons)
+        if self.settings.max_pairs_per_context:
+            _cap(rows, reasons, self.settings.max_pairs_per_context)
         why = pa.array(reasons, pa.string())
         tally(counts, task, why)
         kept = pc.is_null(why)
@@ -122,3 +128,15 @@ def _select(selector: Selector, rows: pa.Table, reasons: np.ndarray) -> None:
     part = rows.take(pa.array(standing))
     kept = selector.select(part, part).to_numpy(zero_copy_only=False)
     reasons[standing[~kept]] = selector.name
+
+
+def _cap(rows: pa.Table, reasons: np.ndarray, most: int) -> None:
+    """Of the rows still standing, at most so many a context: those most surely entailed, ties by pair_id."""
+    sure = rows["entailment"].to_pylist() if "entailment" in rows.column_names else [None] * rows.num_rows
+    ids, contexts = rows["pair_id"].to_pylist(), rows["context_id"].to_pylist()
+    standing = [i for i in range(rows.num_rows) if reasons[i] is None]
+    taken: Counter[str] = Counter()
+    for i in sorted(standing, key=lambda i: (-(sure[i] or 0.0), ids[i])):
+        taken[contexts[i]] += 1
+        if taken[contexts[i]] > most:
+            reasons[i] = "max_pairs_per_context"

@@ -79,6 +79,7 @@ class RayBackend:
         if self._ray is None:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+            os.environ.setdefault("RAY_worker_niceness", "0")  # the workers do the work: no reason to yield to others
             import ray  # here, not above: it takes two seconds, and the local backend never needs it
 
             quiet = {"logging_level": logging.ERROR, "log_to_driver": False}

@@ -20,6 +20,8 @@ from pipeline.teacher.decoder import Continuation, Decode, Decoder, Request, Sam
 ATTEMPTS = 4
 """How often a slot is tried before it is set aside: each try has its own prefix, length and seed."""
 
+Row = dict[str, object]
+
 SLOT = pa.schema([("slot", pa.int64())])
 
 
@@ -55,36 +57,22 @@ class TeacherContexts:
 
     def _write(self, batch: Batch, decode: Decode) -> Output:
         wanted = [int(slot) for slot in batch.table["slot"].to_pylist()]
-        made = _known(batch, [self._draft(slot, attempt) for slot in wanted for attempt in range(ATTEMPTS)])
-        failed: dict[int, dict[str, object]] = {}
-        for attempt in range(ATTEMPTS):
-            drafts = [self._draft(slot, attempt) for slot in wanted if slot not in made]
+        known = _known(batch, [self._draft(slot, attempt) for slot in wanted for attempt in range(ATTEMPTS)])
+        tried: dict[int, list[_Try]] = {slot: [] for slot in wanted}
+        while True:
+            made, failed = _settled(known, tried)
+            drafts = [self._draft(slot, len(tried[slot])) for slot in failed if len(tried[slot]) < ATTEMPTS]
+            if not drafts:
+                return _output(made, failed)
             answers = decode([draft.request for draft in drafts], self._sampling())
             for draft, answer in zip(drafts, answers, strict=True):
-                self._take(draft, answer, made, failed)
-        rows = [made[slot] for slot in wanted if slot in made]
-        aside = [failed[slot] for slot in wanted if slot not in made]
-        reasons = Counter(str(row["reason"]) for row in aside)
-        counts = {"in": len(wanted), "out": len(rows)} | {f"dropped/{why}": n for why, n in sorted(reasons.items())}
-        table = pa.Table.from_pylist(rows, schema=CONTEXT)
-        return Output(table, counts, pa.Table.from_pylist(aside) if aside else None)
+                tried[draft.slot].append(self._try(draft, answer))
 
-    def _take(
-        self,
-        draft: "_Draft",
-        answer: Sequence[Continuation],
-        made: dict[int, dict[str, object]],
-        failed: dict[int, dict[str, object]],
-    ) -> None:
-        """File one answer: a context, or the reason why it is none."""
+    def _try(self, draft: "_Draft", answer: Sequence[Continuation]) -> "_Try":
+        """What came of one draft: the row it would be, and what is wrong with it."""
         text = f"{draft.opening}{answer[0].text}".strip() if answer else ""
-        seen = {row["context_id"] for row in made.values()}
-        reason = _unfit(answer[0] if answer else None, text, seen)
-        if reason:
-            failed[draft.slot] = {"slot": draft.slot, "prefix": draft.prefix, "text": text, "reason": reason}
-            return
         shown = f"{draft.prefix} {text}".strip() if self.settings.teacher.keep_prefix else text
-        made[draft.slot] = {
+        row = {
             "context_id": context_id(shown),
             "text": shown,
             "sentences": draft.request.sentences,
@@ -92,6 +80,7 @@ class TeacherContexts:
             "prefix": draft.prefix,
             "seed": draft.request.seed,
         }
+        return _Try(row, _unfit(answer[0] if answer else None, text))
 
     def _draft(self, slot: int, attempt: int) -> "_Draft":
         """What slot and attempt ask of the teacher: drawn from a seed of their own, so never from their order."""
@@ -115,7 +104,13 @@ class _Draft:
     request: Request
 
 
-def _known(batch: Batch, drafts: Sequence[_Draft]) -> dict[int, dict[str, object]]:
+@dataclass(frozen=True)
+class _Try:
+    row: Row
+    reason: str | None
+
+
+def _known(batch: Batch, drafts: Sequence[_Draft]) -> dict[int, Row]:
     """Contexts that an earlier version of the shard holds, by slot: the seed says whose they are."""
     if batch.known is None:
         return {}
@@ -123,7 +118,40 @@ def _known(batch: Batch, drafts: Sequence[_Draft]) -> dict[int, dict[str, object
     return {slot_of[row["seed"]]: row for row in batch.known.to_pylist() if row["seed"] in slot_of}
 
 
-def _unfit(answer: Continuation | None, text: str, seen: set[object]) -> str | None:
+def _settled(known: Mapping[int, Row], tried: Mapping[int, Sequence[_Try]]) -> tuple[dict[int, Row], dict[int, Row]]:
+    """Each slot's first fit try that no slot before it has; and for those without one, what came last and why.
+
+    Only slots before it count, so a slot's context stays the same when more are asked for.
+    """
+    made: dict[int, Row] = {}
+    failed: dict[int, Row] = {}
+    seen: set[object] = set()
+    for slot, tries in tried.items():
+        row = known.get(slot)
+        for each in tries if row is None else ():
+            reason = each.reason or ("duplicate" if each.row["context_id"] in seen else None)
+            if reason is None:
+                row = each.row
+                break
+            failed[slot] = {"slot": slot, "prefix": each.row["prefix"], "text": each.row["text"], "reason": reason}
+        if row is None:
+            failed.setdefault(slot, {})
+            continue
+        failed.pop(slot, None)
+        made[slot] = row
+        seen.add(row["context_id"])
+    return made, failed
+
+
+def _output(made: Mapping[int, Row], failed: Mapping[int, Row]) -> Output:
+    reasons = Counter(str(row["reason"]) for row in failed.values())
+    counts = {"in": len(made) + len(failed), "out": len(made)}
+    counts |= {f"dropped/{why}": n for why, n in sorted(reasons.items())}
+    aside = pa.Table.from_pylist(list(failed.values())) if failed else None
+    return Output(pa.Table.from_pylist(list(made.values()), schema=CONTEXT), counts, aside)
+
+
+def _unfit(answer: Continuation | None, text: str) -> str | None:
     """Why a continuation is no context: 2305.16635's code asks for 3 characters, no newline and an end in . ? or !"""
     if answer is None:
         return "prefix_too_long"
@@ -131,7 +159,7 @@ def _unfit(answer: Continuation | None, text: str, seen: set[object]) -> str | N
         return "no_end"
     if len(text) < 3 or "\n" in text:
         return "too_short" if len(text) < 3 else "newline"
-    return "duplicate" if context_id(text) in seen else None
+    return None
 
 
 def _prefix(settings: Contexts, draw: random.Random) -> tuple[str, str]:

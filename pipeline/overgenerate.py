@@ -95,14 +95,15 @@ class Overgenerate:
 
 
 def _row(context: Row, answer: Continuation, mode: str, keywords: Sequence[str] = (), source: Row | None = None) -> Row:
+    text = answer.text.strip()
     return {
-        "candidate_id": content_id("candidate", str(context["context_id"]), str(answer.seed), answer.text),
+        "candidate_id": content_id("candidate", str(context["context_id"]), str(answer.seed), text),
         "context_id": context["context_id"],
         "context": context["text"],
-        "text": answer.text,
+        "text": text,
         "mode": mode,
         "keywords": list(keywords),
-        "coverage": coverage(answer.text, keywords) if source else None,
+        "coverage": coverage(text, keywords) if source else None,
         "source_id": source["candidate_id"] if source else None,
         "logprob": answer.logprob,
         "tokens": answer.tokens,

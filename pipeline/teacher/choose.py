@@ -8,9 +8,9 @@ from pipeline.teacher.transformers_decoder import TransformersDecoder
 
 def decoder(model: str, revision: str, engine: Engine) -> Decoder:
     """vLLM where it is installed and knows the architecture; else transformers, or what the recipe says."""
+    named = architecture(files(model, revision))  # first, so that a teacher that is none is told of before any work
     if engine.decoder == "transformers":
         return TransformersDecoder(model, revision, engine)
-    named = architecture(files(model, revision))
     if vllm_decoder.available() and vllm_decoder.knows(named):
         return vllm_decoder.VllmDecoder(model, revision, engine)
     if engine.decoder == "vllm":

@@ -75,7 +75,10 @@ class Request:
 
 @plain(frozen=True)
 class Continuation:
-    """One sampled continuation. `logprob` sums the kept tokens under the unmodified model, in nats."""
+    """One sampled continuation. `logprob` sums the kept tokens under the unmodified model, in nats.
+
+    `text` keeps the space that it begins with: " has" is a word of its own after the context, "'s" is not.
+    """
 
     text: str
     logprob: float

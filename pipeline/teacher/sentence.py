@@ -68,7 +68,7 @@ def _after_word(word: str) -> Tail:
     bare = word.lstrip("\"'([“‘").lower()
     if bare in TITLES or (len(bare) == 1 and bare.isalpha() and bare != "i"):
         return Tail.OPEN
-    if bare in ABBREVIATIONS or re.fullmatch(r"(\w\.)+\w", bare):
+    if bare in ABBREVIATIONS or re.fullmatch(r"([^\W\d_]\.)+[^\W\d_]", bare):
         return Tail.AFTER_ABBREVIATION
     if bare[-1:].isdigit():
         return Tail.AFTER_DIGIT

@@ -1,8 +1,8 @@
 """What steers decoding, token by token, in any engine: bans, forced keywords, and the end of the sentence.
 
 A decoder keeps one `Row` a sequence and calls `steer(logits, rows, vocabulary)` before it samples. Three rules:
-newlines and repeated n-grams of the continuation get no probability; a finished sentence is followed by the end
-token; after a stop that only may be an end ("3.", "U.S."), the probability of all tokens that would begin a new
+newlines, banned words and repeated n-grams of the continuation get no probability; a finished sentence is followed by
+the end token; after a stop that only may be an end ("3.", "U.S."), the probability of all tokens that would begin a new
 sentence goes to the end token, so the decision is the model's own and costs no look-ahead token.
 """
 
@@ -36,6 +36,12 @@ class Vocabulary:
     def decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
+    def continuation(self, ids: Sequence[int]) -> str:
+        """The text of a continuation, with the space before its first word, which some tokenizers drop."""
+        text = self.decode(ids).rstrip()
+        is_word = bool(text) and not text[0].isspace() and text[0] not in ",.;:!?)"
+        return f" {text}" if is_word and self.pieces[ids[0]][:1].isspace() else text
+
     def prompt(self, text: str) -> list[int]:
         """The tokens of a context. One without any begins as the teacher's own texts do."""
         ids = [int(token) for token in self.tokenizer.encode(text)]
@@ -50,6 +56,18 @@ class Vocabulary:
                 f"sampling.constraints.logit_bias: {text!r} is {len(ids)} tokens of this teacher; give one token"
             )
         return int(ids[0])
+
+    @cached_property
+    def _forms(self) -> dict[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+        return {}
+
+    def forms(self, words: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+        """The tokens that write each word, inside a sentence and at its head. Kept: every row asks at every step."""
+        if words not in self._forms:
+            texts = [form for word in words for form in (word, f" {word}")]
+            found = [tuple(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts]
+            self._forms[words] = tuple(form for form in found if form)
+        return self._forms[words]
 
     def spellings(self, words: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         """The tokens that write each word inside a sentence."""
@@ -141,6 +159,11 @@ class Row:
         size = self.sampling.no_repeat_ngram
         return self.followers.get(tuple(self.ids[len(self.ids) - size + 1 :]), []) if size else []
 
+    def bad_words(self, vocabulary: Vocabulary) -> list[int]:
+        """Tokens that would complete a banned word. vLLM's own ban misses a word that is other tokens after a space."""
+        forms = vocabulary.forms(self.sampling.constraints.bad_words)
+        return [form[-1] for form in forms if tuple(self.ids[len(self.ids) - len(form) + 1 :]) == form[:-1]]
+
     @property
     def must_go_on(self) -> bool:
         wants = self.keywords is not None and self.keywords.holds_end(len(self.ids), self.sampling.max_tokens)
@@ -159,7 +182,7 @@ def steer(logits: torch.Tensor, rows: Iterable[tuple[int, Row]], vocabulary: Voc
     no_newline: list[int] = []
     for index, row in rows:
         row.observe(vocabulary)
-        banned += [(index, token) for token in row.repeats]
+        banned += [(index, token) for token in (*row.repeats, *row.bad_words(vocabulary))]
         if row.sampling.ban_newline:
             no_newline.append(index)
     _ban(logits, banned)

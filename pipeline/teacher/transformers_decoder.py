@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from pydantic.dataclasses import dataclass
-from transformers.generation.logits_process import NoBadWordsLogitsProcessor
 
 from pipeline.teacher.decoder import (
     STRICT,
@@ -36,16 +35,20 @@ class TransformersDecoder:
         return f"{self.model}@{found.revision}/{dtype_of(self.engine)}/transformers"
 
     def open(self) -> Decode:
+        from safetensors import SafetensorError
+
         found = files(self.model, self.revision)
         try:
             return _Session(*_load(found, self.engine), window(found, self.engine))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise DecoderError(f"teacher {self.model}: transformers cannot load it: {error}".splitlines()[0]) from error
 
 
 def _load(found: TeacherFiles, engine: Engine) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     revision = found.revision if found.is_hub else None
     model = AutoModelForCausalLM.from_pretrained(found.path, revision=revision, dtype=getattr(torch, dtype_of(engine)))
     return model.to(device_of(engine)).eval(), AutoTokenizer.from_pretrained(found.path, revision=revision)
@@ -102,7 +105,7 @@ class _Session:
         end = self.vocabulary.end
         kept = ids.index(end) if end in ids else len(ids)
         return Continuation(
-            text=self.vocabulary.decode(ids[:kept]).strip(),
+            text=self.vocabulary.continuation(ids[:kept]),
             logprob=float(sum(step[i] for step in chooser.logprobs[:kept])),
             tokens=kept,
             decoded=min(kept + 1, len(ids)),
@@ -125,16 +128,12 @@ class _Chooser:
         self.sampling = sampling
         self.random = [torch.Generator().manual_seed(seed + i) for i in range(len(rows))]
         self.logprobs: list[list[float]] = []
-        words = [form for word in sampling.constraints.bad_words for form in (word, f" {word}")]
-        ids = [vocabulary.tokenizer.encode(word, add_special_tokens=False) for word in words]
-        self.no_bad_words = NoBadWordsLogitsProcessor(ids, eos_token_id=vocabulary.end) if ids else None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         for row, ids in zip(self.rows, input_ids[:, self.prompt :].tolist(), strict=True):
             row.ids = ids
         plain = scores.float().log_softmax(dim=1)
-        allowed = self.no_bad_words(input_ids, plain) if self.no_bad_words else plain.clone()
-        logits = steer(allowed, list(enumerate(self.rows)), self.vocabulary)
+        logits = steer(plain.clone(), list(enumerate(self.rows)), self.vocabulary)
         self._add_bias(logits)
         chosen = self._draw(logits)
         self.logprobs.append(plain.gather(1, chosen[:, None]).squeeze(1).tolist())

@@ -183,7 +183,7 @@ class _Session:
         logprobs = [step[token].logprob for token, step in zip(ids, sample.logprobs, strict=True)]
         kept = len(ids) - 1 if ids and ids[-1] == self.vocabulary.end else len(ids)
         return Continuation(
-            text=self.vocabulary.decode(ids[:kept]).strip(),
+            text=self.vocabulary.continuation(ids[:kept]),
             logprob=float(sum(logprobs[:kept])),
             tokens=kept,
             decoded=len(ids),

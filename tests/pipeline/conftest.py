@@ -1,5 +1,6 @@
 """Tiny real models, made on the spot: teachers that learned one template of a sentence, random judges and encoders."""
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
+os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")  # read before the first optimizer; vLLM would compile for seconds
 END = "<|endoftext|>"
 WHO = ("The city council", "The new mayor", "A local court", "The car maker", "The health ministry")
 DID = ("approved", "rejected", "announced", "delayed", "reviewed")
@@ -131,9 +133,7 @@ def tiny_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     labels = dict(enumerate(["contradiction", "entailment", "neutral"]))
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    config = RobertaConfig(
-        vocab_size=len(fast), max_position_embeddings=130, pad_token_id=1, id2label=labels, **small
-    )
+    config = RobertaConfig(vocab_size=len(fast), max_position_embeddings=130, pad_token_id=1, id2label=labels, **small)
     torch.manual_seed(3)
     RobertaForSequenceClassification(config).save_pretrained(folder)
     fast.save_pretrained(folder)
@@ -154,7 +154,10 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        **{"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"},
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
     )
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     torch.manual_seed(4)
