@@ -112,7 +112,7 @@ class OurArm:
 
 
 def samples(answers: Sequence[Sequence[Continuation]]) -> Samples:
-    texts = [[sample.text for sample in answer] for answer in answers]
+    texts = [[sample.text.strip() for sample in answer] for answer in answers]
     return Samples(texts, sum(sample.decoded for answer in answers for sample in answer))
 
 

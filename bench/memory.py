@@ -31,7 +31,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     recipe: str = "news",
-    contexts: Annotated[int, typer.Option(min=1, help="contexts.count of the run.")] = 120,
+    contexts: Annotated[int, typer.Option(min=1, help="contexts.count of the run.")] = 200,
     set_: Annotated[list[str] | None, typer.Option("--set", help="More changes to the recipe.")] = None,
 ) -> None:
     """Run the recipe once and print its peak."""
