@@ -83,7 +83,7 @@ def _open(spec: VllmDecoder) -> Decode:
     """One engine a process: contexts and candidates share it where both stages run in one."""
     found = files(spec.model, spec.revision)
     _set_environment(spec.engine)
-    with _quiet():
+    with _contained():
         from vllm import LLM
 
         try:
@@ -97,12 +97,20 @@ def _open(spec: VllmDecoder) -> Decode:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the notes of vLLM's dependencies on what is deprecated or not installed."""
+def _contained() -> Iterator[None]:
+    """Without the notes of vLLM's dependencies on what is deprecated or not installed, and without its mark on torch.
+
+    vLLM puts a function that does nothing in place of `torch.set_num_threads`; later stages in this process need the
+    real one, for their threads are fixed by the recipe.
+    """
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
+    set_threads = torch.set_num_threads
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        torch.set_num_threads = set_threads
 
 
 def _first_line(error: Exception) -> str:

@@ -195,3 +195,13 @@ def test_rows_without_a_state_are_not_kept() -> None:
     rows: dict[int, str] = {2: "old"}
     _follow(rows, SimpleNamespace(removed=[], added=[(2, "new", None, [])], moved=[]), lambda params, _: None)
     assert rows == {}
+
+
+def test_opening_an_engine_leaves_torch_its_threads(decode: Decode) -> None:
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
