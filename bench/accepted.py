@@ -83,7 +83,7 @@ class _Tables:
         self._found[name] = table
 
     def directory(self, name: str) -> Path:
-        raise NotImplementedError(f"the corpus stage writes no folder, and {name} was asked for")
+        raise ValueError(f"{name}: the corpus stage writes tables, no folder")
 
     def accepted(self) -> pa.Table:
         return pa.concat_tables(t.select(ACCEPTED.names) for name, t in self._found.items() if name != "left_out")

@@ -113,9 +113,11 @@ def _work(
 ) -> str:
     """Resolve the recipe, hold the run, walk its steps, show the funnel. Returns the name of the run."""
     from pipeline.runner import run_steps
+    from pipeline.stages import check_devices
 
     run = Run.named(run_name or recipe_name or "news")
     recipe = _recipe(run, recipe_name, changes or [])
+    check_devices(recipe)
     if needs and not run.stage(0, needs).tables():
         raise UserError(f"run {run.name!r}: no {needs} yet: run `make generate RUN={run.name}` first")
     steps = plan(recipe)

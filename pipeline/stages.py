@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
+import torch
 
 from pipeline.assemble import Assemble
 from pipeline.contexts import TeacherContexts, slots
+from pipeline.errors import UserError
 from pipeline.judge import JudgePairs
 from pipeline.overgenerate import Overgenerate
 from pipeline.pair import FormPairs
@@ -90,3 +92,16 @@ def _after_pairs(recipe: Recipe) -> list[Step]:
 def _device(needs: Resources) -> str:
     """The filters' models run on a GPU where their stage reserves one."""
     return "cuda" if needs.gpus > 0 else "cpu"
+
+
+def check_devices(recipe: Recipe) -> None:
+    """Refuse a GPU that is not here before anything is loaded. Ray looks for it on all its machines, by itself."""
+    if recipe.run.backend != "local" or torch.cuda.is_available():
+        return
+    asking = [stage for stage in ORDER[:-1] if recipe.resources(stage).gpus]
+    if asking:
+        changes = " ".join(f"run.resources.{stage}.gpus=0" for stage in asking)
+        raise UserError(
+            f"recipe {recipe.name}: {', '.join(asking)} ask for a GPU, and there is no CUDA device here: "
+            f"add SET='{changes}', or run where there is one"
+        )

@@ -111,7 +111,9 @@ def _embedded(model: str) -> Path:
 def _convert(package: Path, gguf: str, target: Path) -> None:
     """GGUF -> plain float32 Llama. The de-quantised object cannot be saved, so its weights move to a fresh one."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging as notes
 
+    notes.disable_progress_bar()
     loaded = AutoModelForCausalLM.from_pretrained(package, gguf_file=gguf, dtype=torch.float32)
     settings = {k: v for k, v in loaded.config.to_dict().items() if k != "quantization_config"}
     plain = LlamaForCausalLM(LlamaConfig.from_dict(settings)).to(torch.float32)

@@ -199,3 +199,13 @@ def test_a_true_process(words: list[str], tmp_path: Path) -> None:
     done = subprocess.run(asked, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_gpu_that_is_not_there(refused: Said, recipe: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has one")
+    said = refused("generate", "--recipe", str(recipe), "--set", "run.resources.scores.gpus=0.5")
+    assert "no CUDA device here" in said
+    assert "run.resources.scores.gpus=0" in said

@@ -300,8 +300,10 @@ def test_values_that_do_not_go_together(write, override, key):
 
 
 def test_splits_may_leave_one_out_and_round(write):
-    load(write(GOOD), ["corpus.splits={train=0.7,validation=0.2,test=0.1}"], CATALOGUE)
-    load(write(GOOD), ["corpus.splits={train=1.0}"], CATALOGUE)
+    three = load(write(GOOD), ["corpus.splits={train=0.7,validation=0.2,test=0.1}"], CATALOGUE)
+    one = load(write(GOOD), ["corpus.splits={train=1.0}"], CATALOGUE)
+    assert list(three.corpus.splits) == ["train", "validation", "test"]
+    assert one.corpus.splits == {"train": 1.0}
 
 
 def test_everything_is_said_at_once(write):
