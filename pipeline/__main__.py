@@ -115,7 +115,7 @@ def _work(
     from pipeline.runner import run_steps
     from pipeline.stages import check_devices
 
-    run = Run.named(run_name or recipe_name or "news")
+    run = Run.named(run_name or recipe_name.removesuffix(".toml").rpartition("/")[2] or "news")
     recipe = _recipe(run, recipe_name, changes or [])
     check_devices(recipe)
     if needs and not run.stage(0, needs).tables():
