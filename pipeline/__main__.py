@@ -117,10 +117,10 @@ def _work(
 
     run = Run.named(run_name or recipe_name.removesuffix(".toml").rpartition("/")[2] or "news")
     recipe = _recipe(run, recipe_name, changes or [])
-    check_devices(recipe)
     if needs and not run.stage(0, needs).tables():
         raise UserError(f"run {run.name!r}: no {needs} yet: run `make generate RUN={run.name}` first")
     steps = plan(recipe)
+    check_devices(recipe, steps)
     with run.locked():
         run.write_recipe(recipe.to_toml())
         console = Console(stderr=True)

@@ -94,11 +94,11 @@ def _device(needs: Resources) -> str:
     return "cuda" if needs.gpus > 0 else "cpu"
 
 
-def check_devices(recipe: Recipe) -> None:
+def check_devices(recipe: Recipe, steps: Iterable[Step]) -> None:
     """Refuse a GPU that is not here before anything is loaded. Ray looks for it on all its machines, by itself."""
     if recipe.run.backend != "local" or torch.cuda.is_available():
         return
-    asking = [stage for stage in ORDER[:-1] if recipe.resources(stage).gpus]
+    asking = [step.stage.name for step in steps if isinstance(step, MapStep) and step.stage.resources.gpus]
     if asking:
         changes = " ".join(f"run.resources.{stage}.gpus=0" for stage in asking)
         raise UserError(

@@ -206,6 +206,6 @@ def test_a_gpu_that_is_not_there(refused: Said, recipe: Path) -> None:
 
     if torch.cuda.is_available():
         pytest.skip("this machine has one")
-    said = refused("generate", "--recipe", str(recipe), "--set", "run.resources.scores.gpus=0.5")
+    said = refused("generate", "--recipe", str(recipe), "--set", "run.resources.candidates.gpus=0.5")
     assert "no CUDA device here" in said
-    assert "run.resources.scores.gpus=0" in said
+    assert "run.resources.candidates.gpus=0" in said
