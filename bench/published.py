@@ -1,8 +1,9 @@
 """The procedure as published, written anew from its description: what ours is compared with.
 
 Source: 2305.16635 v4, sections on generation and filtering, and what is known of the authors' code. Where either leaves
-a choice open, the reading that helps the published procedure is taken, but for one: the NLI model answers both directions
-of every pair at once. Were the way back asked only where the way there holds, its judge time would about halve.
+a choice open, the reading that helps the published procedure is taken, but for one: the NLI model answers both
+directions of every pair at once. Were the way back asked only where the way there holds, its judge time
+would about halve.
 
 As published
 - n continuations a context of 100 tokens each, cut to the first sentence afterwards;
