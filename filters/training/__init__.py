@@ -1,0 +1,1 @@
+"""How the embedded judge is made: rows, hard pairs, training, soft labels, evaluation, export."""

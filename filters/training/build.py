@@ -1,0 +1,124 @@
+"""The embedded judge, step by step. A step whose file is there is not done again, a killed training goes on.
+
+1. hard pairs by rule, from plain sentences
+2. a larger encoder learns NLI from labelled rows and hard pairs
+3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets
+4. a small encoder learns from labelled rows, hard pairs and those answers
+5. it is measured, and written as it is committed
+"""
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.dataset as ds
+
+from filters.models import EMBEDDED_ENCODER, load_encoder
+from filters.training.captions import caption_pairs
+from filters.training.hard_pairs import RULES, hard_pairs
+from filters.training.rows import Row, is_held_out, read_rows
+from filters.training.sentences import sentences_of
+from filters.training.soft_labels import write_soft_labels
+from filters.training.train import TrainingSpec, train
+from filters.training.unlabelled import UNKNOWN, is_for_training, recombined, sibling_pairs
+
+SPECS = Path(__file__).parent
+RECOMBINED = {"cad": 12000, "lingnli": 6000, "taxinli": 4000, "newprotocols": 3000, "paws_dev": 3000, "conjnli": 2000}
+MOST_OF_A_RULE = 4000
+SIBLINGS_A_BAND = 90
+CAPTIONS, OWN_RULES = 14000, 8000
+
+
+class Sources(NamedTuple):
+    """What the judge is made from. `captions`: an origin of `labelled` whose premises describe pictures."""
+
+    labelled: Path
+    text: Sequence[Path]
+    candidates: Path  # a run's candidates
+    base: str  # the larger encoder
+    captions: str = "cad"
+
+
+def build(sources: Sources, work: Path) -> Path:
+    """The folder of the trained small judge."""
+    work.mkdir(parents=True, exist_ok=True)
+    hard, pool, soft = work / "hard.jsonl", work / "pool.jsonl", work / "soft.jsonl"
+    if not hard.exists():
+        write_rows(hard, hard_rows(sentences_of(sources.text, seed=0)))
+    larger = train(spec_of("larger", sources.base, sources.labelled, hard), work / "larger")
+    if not pool.exists():
+        write_rows(pool, unlabelled_rows(sources))
+    write_soft_labels(larger, read_rows(pool), soft)
+    return train(spec_of("small", "", sources.labelled, hard, soft), work / "small")
+
+
+def spec_of(name: str, base: str, *rows: Path) -> TrainingSpec:
+    """`larger.toml` or `small.toml` beside this file, with the places of this machine put in."""
+    settings = tomllib.loads((SPECS / f"{name}.toml").read_text(encoding="utf-8"))
+    return TrainingSpec(**settings | ({"base": base} if base else {}), rows=tuple(map(str, rows)))
+
+
+def hard_rows(sentences: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Pairs by every rule, so many a rule at most."""
+    made: Counter[str] = Counter()
+    for pair in hard_pairs(sentences):
+        made[pair.origin] += 1
+        if made[pair.origin] <= MOST_OF_A_RULE:
+            yield asdict(pair)
+
+
+def unlabelled_rows(sources: Sources, seed: int = 0) -> list[dict[str, Any]]:
+    """The pool that the larger judge answers, shuffled."""
+    labelled = [row for row in read_rows(sources.labelled) if not is_held_out(row)]
+    contexts = candidates_of(sources.candidates)
+    mixed = recombined(labelled, RECOMBINED, seed)
+    captions = list(caption_pairs(row.premise for row in labelled if row.origin == sources.captions))
+    own = [
+        Row(pair.premise, pair.hypothesis, UNKNOWN, False, f"siblings_{pair.origin}")
+        for pair in hard_pairs((text for texts in contexts.values() for text in texts), RULES)
+    ]
+    rng = np.random.default_rng(seed)
+    rows = [*siblings(contexts, seed), *mixed, *_some(captions, CAPTIONS, rng), *_some(own, OWN_RULES, rng)]
+    return [_unlabelled(rows[place]) for place in rng.permutation(len(rows))]
+
+
+def candidates_of(folder: Path) -> dict[str, list[str]]:
+    """The sentences of those contexts of a run that may be trained on."""
+    table = ds.dataset(sorted(map(str, folder.glob("shard-*.parquet")))).to_table(columns=["context_id", "text"])
+    contexts: dict[str, dict[str, None]] = {}
+    for context, text in zip(table["context_id"].to_pylist(), table["text"].to_pylist(), strict=True):
+        if text and is_for_training(context):
+            contexts.setdefault(context, {})[text] = None
+    return {context: list(texts) for context, texts in contexts.items()}
+
+
+def siblings(contexts: dict[str, list[str]], seed: int) -> Iterator[Row]:
+    """Pairs of sentences that continue the same context."""
+    encoder = load_encoder(EMBEDDED_ENCODER)
+    vectors = {
+        name: encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        for name, texts in contexts.items()
+    }
+    return sibling_pairs(contexts, vectors, SIBLINGS_A_BAND, seed)
+
+
+def _some(rows: Sequence[Row], most: int, rng: np.random.Generator) -> list[Row]:
+    return [rows[place] for place in rng.permutation(len(rows))[:most]]
+
+
+def _unlabelled(row: Row) -> dict[str, Any]:
+    given = {"premise": row.premise, "hypothesis": row.hypothesis, "origin": row.origin}
+    return given | {"probabilities": row.target}
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """JSON lines, written aside and renamed."""
+    aside = path.with_suffix(".aside")
+    with aside.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    aside.replace(path)

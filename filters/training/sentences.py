@@ -1,0 +1,53 @@
+"""Plain sentences out of JSON lines of any columns, to make hard pairs from."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from filters.training.rows import open_text
+
+FEWEST_WORDS, MOST_WORDS = 5, 40
+_SENTENCE = re.compile(r"[A-Z][^\n]*[.]")
+
+
+def sentences_of(paths: Iterable[Path], seed: int) -> list[str]:
+    """All distinct sentences of 5 to 40 words in any string of the files' rows, shuffled by `seed`."""
+    found = dict.fromkeys(sentence for path in paths for text in _texts(path) for sentence in _split(text))
+    sentences = list(found)
+    return [sentences[place] for place in np.random.default_rng(seed).permutation(len(sentences))]
+
+
+def _texts(path: Path) -> Iterator[str]:
+    with open_text(path) as lines:
+        for line in lines:
+            yield from _strings(json.loads(line))
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
+    elif isinstance(value, dict):
+        yield from _strings(list(value.values()))
+
+
+def _split(text: str) -> Iterator[str]:
+    import nupunkt
+
+    text = _joined(text) if " . " in f"{text} " else text
+    for sentence in map(str, nupunkt.sent_tokenize(" ".join(text.split()))):
+        if _SENTENCE.fullmatch(sentence) and FEWEST_WORDS <= len(sentence.split()) <= MOST_WORDS:
+            yield sentence
+
+
+def _joined(text: str) -> str:
+    """Text whose tokens stand apart, put together."""
+    from sacremoses import MosesDetokenizer  # type: ignore[import-untyped]
+
+    detokenised: str = MosesDetokenizer("en").detokenize(text.replace("''", '"').replace("``", '"').split())
+    return detokenised
