@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from filters.models import load_judge
 from filters.training.batching import Coded, code, collate
 from filters.training.rows import Row
 
@@ -17,17 +18,14 @@ TOKENS = 4096
 """Tokens in a batch."""
 
 
-def probabilities(folder: Path, rows: Sequence[Row], window: int = 112, threads: int = 2) -> torch.Tensor:
-    """(rows, 3): the probability of each label, in bfloat16 arithmetic. Temperature 1."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
+def probabilities(model: Path | str, rows: Sequence[Row], window: int = 112, threads: int = 2) -> torch.Tensor:
+    """(rows, 3): a judge's probability of each label, in the order of its outputs, in bfloat16 arithmetic."""
     torch.set_num_threads(threads)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype="float32").eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    coded = code(rows, tokenizer, window)
+    judge = load_judge(str(model))
+    coded = code(rows, judge.tokenizer, window)
     found = torch.zeros(len(rows), 3)
     for places in _by_length(coded):
-        found[places] = _ask(model, collate(coded, places, tokenizer.pad_token_id or 0))  # type: ignore[arg-type]
+        found[places] = _ask(judge.model, collate(coded, places, judge.tokenizer.pad_token_id or 0))  # type: ignore[arg-type]
     return found
 
 

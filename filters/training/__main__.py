@@ -1,0 +1,96 @@
+"""`python -m filters.training`: make a judge, measure it, calibrate it, write it as it is committed."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from filters.base import FilterError
+from filters.models import EMBEDDED_JUDGE, home
+from filters.nli_judge import JudgeSpec, open_judge
+from filters.training.build import Sources, build
+from filters.training.calibrate import area, best_temperature, measured_at, read, reliability, threshold_for
+from filters.training.card import labelled_table, reliability_plot
+from filters.training.export import export
+from filters.training.packaged_base import unpack_mpnet
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+READINGS = home() / "data" / "readings" / "news.jsonl"
+CACHE = home() / "data" / "cache"
+
+
+@app.command()
+def judge(
+    labelled: Annotated[Path, typer.Option(help="labelled pairs: .jsonl(.gz) of premise, hypothesis, label, origin")],
+    candidates: Annotated[Path, typer.Option(help="a run's candidates folder: what the judge will meet")],
+    text: Annotated[list[Path], typer.Option(help="plain text as .jsonl(.gz), for hard pairs")],
+    base: Annotated[str, typer.Option(help="the larger encoder; empty: the packaged all-mpnet-base-v2")] = "",
+    work: Annotated[Path, typer.Option(help="where it is made; a killed one goes on")] = CACHE / "judge",
+    out: Annotated[Path, typer.Option(help="where the weights are written")] = CACHE / "judge" / "export",
+) -> None:
+    """Train the embedded judge anew: a larger one first, then the small one on its answers."""
+    trained = build(Sources(labelled, text, candidates, base or str(unpack_mpnet(CACHE))), work)
+    export(trained, out, window=128)
+    typer.echo(f"{out}: copy it over data/models/nli-minilm when `calibrate --model {trained}` likes it")
+
+
+@app.command()
+def calibrate(
+    model: Annotated[str, typer.Option(help="embedded:..., a folder or a hub id")] = EMBEDDED_JUDGE,
+    readings: Annotated[Path, typer.Option(help="pairs that were read")] = READINGS,
+    precision: Annotated[float, typer.Option(min=0, max=1, help="wanted of accepted pairs")] = 0.9,
+    plot: Annotated[Path | None, typer.Option(help="reliability plot (.svg, .png)")] = None,
+) -> None:
+    """AUC, temperature, and for each task the threshold that reaches a precision, from pairs that were read."""
+    found = read(readings, open_judge(JudgeSpec(model)))
+    typer.echo(f"temperature that fits best: {best_temperature(found):.2f}")
+    lines = {}
+    for task in dict.fromkeys(found.task):
+        rows = found.of_task(task)
+        chosen = threshold_for(precision, rows.where(rows.first_half == 1))
+        typer.echo(f"{task}: AUC {area(rows)}, {len(rows.task)} pairs")
+        for threshold in sorted({0.5, 0.75, 0.85, 0.9, 0.95} | ({round(chosen, 4)} if chosen else set())):
+            at = measured_at(threshold, rows)
+            typer.echo(f"  at {threshold:.3f}: precision {at.precision}, recall {at.recall}")
+        if chosen is not None:
+            other = measured_at(chosen, rows.where(rows.first_half == 0))
+            typer.echo(f"  chosen on one half: {chosen:.3f}; on the other: {other.precision}, recall {other.recall}")
+        lines[task] = {"auc": round(area(rows).value, 3), "threshold": chosen and round(chosen, 3)}
+    if plot:
+        reliability_plot(reliability(found, [n / 10 for n in range(11)]), plot)
+    typer.echo(json.dumps(lines))
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option(help="embedded:..., a folder or a hub id")] = EMBEDDED_JUDGE,
+    rows: Annotated[list[Path] | None, typer.Option(help="labelled pairs")] = None,
+    held_out: Annotated[bool, typer.Option(help="only the rows that no judge is trained on")] = True,
+    most: Annotated[int, typer.Option(help="rows of each origin at most")] = 2000,
+) -> None:
+    """Accuracy, AUC, precision and recall on labelled pairs, by origin, as a table."""
+    typer.echo(labelled_table(model, rows or [], held_out, most))
+
+
+@app.command("export")
+def export_command(
+    model: Annotated[Path, typer.Option(help="a trained judge's folder")],
+    out: Annotated[Path, typer.Option(help="where the weights are written")],
+    temperature: Annotated[float, typer.Option(min=0.01, help="divides the logits")] = 1.0,
+) -> None:
+    """Write a trained judge as it is committed: half precision, no word embeddings."""
+    export(model, out, window=128, temperature=temperature)
+
+
+def main() -> None:
+    """Run, and tell a mistake in one line."""
+    try:
+        app(standalone_mode=True)
+    except (FilterError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

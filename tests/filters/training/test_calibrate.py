@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from filters.training.calibrate import (
+    Readings,
+    at_temperature,
+    best_temperature,
+    log_loss,
+    read,
+    reliability,
+    threshold_for,
+)
+
+
+def readings(scores, right, weight=None, task="summary") -> Readings:
+    score, good = np.array(scores, np.float32), np.array(right, np.float32)
+    weights = np.ones_like(score) if weight is None else np.array(weight, np.float32)
+    return Readings((task,) * len(score), score, score, good, good, good, weights, np.arange(len(score)) % 2)
+
+
+def test_the_threshold_is_the_least_that_reaches_the_precision() -> None:
+    given = readings([0.9, 0.8, 0.7, 0.6, 0.5], [1, 1, 0, 1, 0])
+    assert threshold_for(0.75, given) == pytest.approx(0.6)
+    assert threshold_for(1.0, given) == pytest.approx(0.8)
+    assert threshold_for(0.9, readings([0.9, 0.1], [0, 1])) is None
+    assert threshold_for(0.9, readings([0.9, 0.8], [1, 0], weight=[99, 1])) == pytest.approx(0.8)
+
+
+def test_a_paraphrase_needs_both_ways() -> None:
+    both = Readings(("paraphrase", "summary"), *np.array([[0.9, 0.9], [0.2, 0.2], *[[1, 1]] * 4, [0, 1]], np.float32))
+    assert both.score() == pytest.approx([0.2, 0.9])
+    assert both.of_task("summary").task == ("summary",)
+
+
+def test_a_temperature_undoes_its_own_change() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.random(4000).astype(np.float32)
+    label = (rng.random(4000) < true).astype(np.float32)
+    sharp = at_temperature(true, 0.5)
+    given = Readings(("summary",) * 4000, sharp, sharp, label, label, label, np.ones(4000), np.ones(4000))
+    assert best_temperature(given) == pytest.approx(2.0, rel=0.1)
+    assert log_loss(at_temperature(sharp, 2.0), label, given.weight) < log_loss(sharp, label, given.weight)
+    assert at_temperature(np.array([0.0, 1.0], np.float32), 2.0) == pytest.approx([0.001, 0.999], abs=1e-3)
+
+
+def test_reliability_counts_every_direction_once() -> None:
+    bins = reliability(readings([0.0, 0.2, 0.6, 1.0], [0, 0, 1, 1]), [0, 0.5, 1.0])
+    assert [(round(mean, 3), share, number) for mean, share, number in bins] == [(0.1, 0.0, 4), (0.8, 1.0, 4)]
+
+
+def test_the_committed_readings_are_sound() -> None:
+    path = Path("data/readings/news.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len({row["pair_id"] for row in rows}) == len(rows) == 600
+    found = read(path, lambda pairs: np.full(len(pairs), 0.5, np.float32))
+    assert found.weight.sum() == pytest.approx(751 + 1553, abs=1)
+    assert 0.2 < found.first_half.mean() < 0.8
