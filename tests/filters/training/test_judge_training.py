@@ -9,7 +9,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 
 from filters.base import FilterError
 from filters.training import train as training
-from filters.training.rows import read_rows
+from filters.training.rows import LABELS, read_rows
 from filters.training.soft_labels import probabilities, write_soft_labels
 from filters.training.train import TrainingSpec, loss_of, train
 
@@ -23,7 +23,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
     torch.manual_seed(0)
     size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    BertForSequenceClassification(BertConfig(vocab_size=len(WORDS), num_labels=3, **size)).save_pretrained(folder)
+    BertForSequenceClassification(
+        BertConfig(vocab_size=len(WORDS), id2label=dict(enumerate(LABELS)), **size)
+    ).save_pretrained(folder)
     return folder
 
 
