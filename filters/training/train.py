@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from torch.nn.functional import log_softmax
 
 from filters.base import FilterError, IntArray
+from filters.models import EMBEDDED_JUDGE, load_judge, locate
 from filters.training.batching import Coded, code, collate, plan
 from filters.training.rows import LABELS, Row, draw, is_held_out, read_rows
 
@@ -58,22 +59,28 @@ def training_rows(spec: TrainingSpec) -> list[Row]:
 
 
 def load_base(spec: TrainingSpec) -> tuple[Any, Any]:
-    """The encoder with a classification head for LABELS, dropout off, and its tokenizer."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
+    """The encoder with a classification head for LABELS, and its tokenizer; or a judge, to go on from. No dropout."""
     torch.manual_seed(spec.seed)
-    names = dict(enumerate(LABELS))
-    model = AutoModelForSequenceClassification.from_pretrained(
-        spec.base,
-        id2label=names,
-        label2id={label: place for place, label in names.items()},
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        dtype="float32",
-    )
+    model, tokenizer = _judge(spec.base) if spec.base == EMBEDDED_JUDGE else _encoder(locate(spec.base).name)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
     for name, weight in model.named_parameters():
         weight.requires_grad_(not (spec.frozen and re.search(spec.frozen, name)))
-    return model, AutoTokenizer.from_pretrained(spec.base)
+    return model, tokenizer
+
+
+def _judge(reference: str) -> tuple[Any, Any]:
+    judge = load_judge(reference)
+    return judge.model, judge.tokenizer
+
+
+def _encoder(name: str) -> tuple[Any, Any]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    outputs = {"id2label": dict(enumerate(LABELS)), "label2id": {label: n for n, label in enumerate(LABELS)}}
+    model = AutoModelForSequenceClassification.from_pretrained(name, dtype="float32", **outputs)
+    return model, AutoTokenizer.from_pretrained(name)
 
 
 def train(spec: TrainingSpec, out: Path, save_every: int = 200) -> Path:
