@@ -28,10 +28,10 @@ from filters.training.train import TrainingSpec, train
 from filters.training.unlabelled import UNKNOWN, is_for_training, recombined, sibling_pairs
 
 SPECS = Path(__file__).parent
-RECOMBINED = {"cad": 12000, "lingnli": 6000, "taxinli": 4000, "newprotocols": 3000, "paws_dev": 3000, "conjnli": 2000}
+RECOMBINED = {"cad": 8000, "lingnli": 3000, "taxinli": 3000, "newprotocols": 1000, "paws_dev": 2500, "conjnli": 1000}
 MOST_OF_A_RULE = 4000
-SIBLINGS_A_BAND = 90
-CAPTIONS, OWN_RULES = 14000, 8000
+SIBLINGS_A_BAND = 75
+CAPTIONS, OWN_RULES = 9500, 8000
 
 
 class Sources(NamedTuple):

@@ -40,6 +40,7 @@ class TrainingSpec:
     weight_decay: float = Field(default=0.01, ge=0)
     frozen: str = "word_embeddings"
     bfloat16: bool = True
+    most_steps: int = Field(default=0, ge=0)  # 0: all that was drawn
     threads: int = Field(default=2, ge=1)
     seed: int = 0
 
@@ -89,6 +90,7 @@ def train(spec: TrainingSpec, out: Path, save_every: int = 200) -> Path:
     model, tokenizer = load_base(spec)
     coded = code(training_rows(spec), tokenizer, spec.window)
     batches = plan([len(ids) for ids in coded.ids], spec.token_budget, spec.seed)
+    batches = batches[: spec.most_steps or None]
     run = _Run(spec, model, coded, tokenizer.pad_token_id or 0, len(batches), out)
     out.mkdir(parents=True, exist_ok=True)
     for step in run.resume(batches):
