@@ -1,16 +1,15 @@
 """The embedded judge, step by step. A step whose file is there is not done again, a killed training goes on.
 
-1. hard pairs by rule, from plain sentences
-2. a larger encoder learns NLI from labelled rows and hard pairs
+1. hard pairs by rule, from plain sentences; clauses put together wrongly, from our generator's sentences
+2. a larger encoder learns NLI from labelled rows and hard pairs, then from the wrong clauses
 3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets
 4. a small encoder learns from labelled rows, hard pairs and those answers
-5. it is measured, and written as it is committed
 """
 
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +18,10 @@ import numpy as np
 import pyarrow.dataset as ds
 
 from filters.models import EMBEDDED_ENCODER, load_encoder
+from filters.second_judge import base_classifier
 from filters.training.captions import caption_pairs
 from filters.training.hard_pairs import RULES, hard_pairs
+from filters.training.recombination import recombination_pairs
 from filters.training.rows import Row, is_held_out, read_rows
 from filters.training.sentences import sentences_of
 from filters.training.soft_labels import write_soft_labels
@@ -32,6 +33,8 @@ RECOMBINED = {"cad": 8000, "lingnli": 3000, "taxinli": 3000, "newprotocols": 100
 MOST_OF_A_RULE = 4000
 SIBLINGS_A_BAND = 75
 CAPTIONS, OWN_RULES = 9500, 8000
+SECOND_LAYERS = 12
+BLOCK, CROSSINGS = 60, 150
 
 
 class Sources(NamedTuple):
@@ -47,18 +50,33 @@ class Sources(NamedTuple):
 def build(sources: Sources, work: Path) -> Path:
     """The folder of the trained small judge."""
     work.mkdir(parents=True, exist_ok=True)
-    hard, pool, soft = work / "hard.jsonl", work / "pool.jsonl", work / "soft.jsonl"
-    if not hard.exists():
-        write_rows(hard, hard_rows(sentences_of(sources.text, seed=0)))
+    hard, crossed, pool, soft = (work / f"{name}.jsonl" for name in ("hard", "crossed", "pool", "soft"))
+    made: dict[Path, Callable[[], Iterable[dict[str, Any]]]] = {
+        hard: lambda: hard_rows(sentences_of(sources.text, seed=0)),
+        crossed: lambda: crossed_rows(sources),
+        pool: lambda: unlabelled_rows(sources),
+    }
+    for path, rows in made.items():
+        if not path.exists():
+            write_rows(path, rows())
     larger = train(spec_of("larger", sources.base, sources.labelled, hard), work / "larger")
-    if not pool.exists():
-        write_rows(pool, unlabelled_rows(sources))
-    write_soft_labels(larger, read_rows(pool), soft)
-    return train(spec_of("small", "", sources.labelled, hard, soft), work / "small")
+    sharper = train(spec_of("sharper", str(larger), sources.labelled, crossed), work / "sharper")
+    write_soft_labels(sharper, read_rows(pool), soft)
+    return train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
+
+
+def build_second(labelled: Path, work: Path) -> Path:
+    """The folder of the trained second judge. Give its weights to `export_second_judge`."""
+    start = work / "second-base"
+    if not start.exists():
+        model, tokenizer = base_classifier(SECOND_LAYERS)
+        model.save_pretrained(start)
+        tokenizer.save_pretrained(start)
+    return train(spec_of("second", str(start), labelled), work / "second")
 
 
 def spec_of(name: str, base: str, *rows: Path) -> TrainingSpec:
-    """`larger.toml` or `small.toml` beside this file, with the places of this machine put in."""
+    """`larger.toml` or another beside this file, with the places of this machine put in."""
     settings = tomllib.loads((SPECS / f"{name}.toml").read_text(encoding="utf-8"))
     return TrainingSpec(**settings | ({"base": base} if base else {}), rows=tuple(map(str, rows)))
 
@@ -70,6 +88,19 @@ def hard_rows(sentences: Iterable[str]) -> Iterator[dict[str, Any]]:
         made[pair.origin] += 1
         if made[pair.origin] <= MOST_OF_A_RULE:
             yield asdict(pair)
+
+
+def crossed_rows(sources: Sources, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Clauses put together wrongly: of siblings, and of plain sentences that have nothing to do with each other."""
+    sentences = sentences_of(sources.text, seed)
+    blocks = {f"text {n}": sentences[n : n + BLOCK] for n in range(0, len(sentences) - BLOCK, BLOCK)}
+    contexts = candidates_of(sources.candidates)
+    pairs = [
+        *recombination_pairs(contexts, CROSSINGS, seed),
+        *recombination_pairs(blocks, CROSSINGS * BLOCK // 1500, seed),
+        *hard_pairs((text for texts in contexts.values() for text in texts), ["own_unhedged"]),
+    ]
+    return (asdict(pair) for pair in pairs)
 
 
 def unlabelled_rows(sources: Sources, seed: int = 0) -> list[dict[str, Any]]:

@@ -93,6 +93,9 @@ def _replaced(*changes: tuple[str, str]) -> Rule:
 
 
 unhedged = _replaced(
+    ("was being", "was"), ("were being", "were"), ("was to be", "was"), ("were to be", "were"), ("is set to be", "is"),
+    ("was set to be", "was"), ("was destined to be", "was"), ("is being considered", "has been accepted"),
+    ("is being", "has been"), ("are being", "have been"), ("was supposed to be", "was"), ("is planning to", "will"),
     ("may have", "has"), ("might have", "has"), ("may be", "is"), ("might be", "is"), ("could be", "is"),
     ("may", "will"), ("might", "will"), ("could", "will"), ("is expected to be", "is"), ("is expected to", "will"),
     ("are expected to", "will"), ("plans to", "will"), ("hopes to", "will"), ("is likely to", "will"),
