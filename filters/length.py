@@ -16,6 +16,9 @@ class Length:
     """len(target) / len(source), both stripped. A summary is below 0.8; a paraphrase is within 0.8 and 1.5.
 
     A bound that is None is not applied. `min_ratio` and `max_ratio` are themselves kept, `below_ratio` is not.
+
+    Source: Impossible Distillation (summary, below 0.8); its released code (paraphrase, 0.8 to 1.5, characters).
+    Why: no bound holds for every task, so the class has none by default; the recipes set the published ones.
     """
 
     name: ClassVar[str] = "length"

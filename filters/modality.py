@@ -76,6 +76,9 @@ class Hedges:
 
     A class of the target must come from the source. A class of the source must be kept; in a summary it may go with
     its clause, that is if none of the words after the marker is left in the target. `both_ways` (paraphrase) keeps all.
+
+    Source: ours.
+    Why: a small teacher drops a hedge more often than anything else that matters.
     """
 
     name: ClassVar[str] = "hedges"

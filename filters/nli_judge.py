@@ -4,6 +4,7 @@ Every sentence is tokenised once and spliced into its pairs. Both entailment fil
 duplicates share one loaded model and its memory of answers, for they ask about the same sentences.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,13 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from filters.base import FilterError
-from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens, fixed_threads
-from filters.models import Judge, load_judge, locate
+from filters.batches import FloatArray, Tokens, fixed_threads
+from filters.models import load_judge, locate
+from filters.nli_back_ends import Answer, open_back_end
 
-TOKEN_BUDGET = 256
-"""Tokens in a batch. On a CPU larger batches are no faster, and leave more rows to fill up."""
+TOKEN_BUDGET = 2048
+"""Tokens in a batch."""
 MEMORY = 2_000_000
 """Answers kept."""
+
+LOG = logging.getLogger(__name__)
 
 Pair = tuple[str, str]
 Ask = Callable[[Sequence[Pair]], FloatArray]
@@ -35,6 +39,7 @@ class JudgeSpec:
     token_budget: int = TOKEN_BUDGET
     threads: int = 2
     device: str = "cpu"
+    back_end: str = "auto"
 
 
 @lru_cache(maxsize=4)
@@ -118,9 +123,13 @@ class NliJudge:
     def _forget_when_full(self) -> None:
         """Start afresh when the memory is full; a single call may overshoot it."""
         if len(self._answers) >= self.memory:
-            self._answers.clear()
-            self._numbers.clear()
-            self._tokens.clear()
+            self.forget()
+
+    def forget(self) -> None:
+        """Every answer, and the tokens of every sentence."""
+        self._answers.clear()
+        self._numbers.clear()
+        self._tokens.clear()
 
     def _keys(self, pairs: Sequence[Pair]) -> list[tuple[int, int]]:
         numbers = self._numbers
@@ -133,20 +142,30 @@ class NliJudge:
         loaded = self._loaded = self._loaded or _load(self.spec)
         new = list(self._numbers)[len(self._tokens) :]
         self._tokens += loaded.tokenise(new) if new else []
-        rows = [loaded.splice.join(self._tokens[a], self._tokens[b], loaded.shapes.window) for a, b in keys]
+        rows = [loaded.splice.join(self._tokens[a], self._tokens[b], loaded.window) for a, b in keys]
         whole = (len(self._tokens[a]) + len(self._tokens[b]) + loaded.specials for a, b in keys)
-        self.truncated += sum(length > loaded.shapes.window for length in whole)
-        self.asked += len(keys)
-        self._answers.update(zip(keys, loaded.shapes(rows)[:, 0].tolist(), strict=True))
+        self._count(len(keys), sum(length > loaded.window for length in whole))
+        self._answers.update(zip(keys, loaded.answer(rows)[:, 0].tolist(), strict=True))
+
+    def _count(self, asked: int, cut: int) -> None:
+        """Cut pairs are said once a call: their scores stand for less than the sentences."""
+        self.asked += asked
+        self.truncated += cut
+        if cut and self._loaded:
+            LOG.warning(
+                "judge %s: %d of %d pairs were longer than its %d tokens, and cut",
+                *(self.spec.model, cut, asked, self._loaded.window),
+            )
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What there is once the weights are in memory."""
+    """What there is once the weights are in memory. `window` is the longest pair in tokens."""
 
     tokenizer: Any
     splice: Splice
-    shapes: FixedShapes
+    window: int
+    answer: Answer
 
     @property
     def specials(self) -> int:
@@ -159,24 +178,5 @@ class _Loaded:
 
 def _load(spec: JudgeSpec) -> _Loaded:
     judge = load_judge(spec.model, spec.revision, spec.entailment_label, spec.device)
-    shapes = FixedShapes(
-        _forward(judge, spec.device), judge.window, spec.token_budget, judge.tokenizer.pad_token_id or 0
-    )
-    return _Loaded(judge.tokenizer, splice_of(judge.tokenizer), shapes)
-
-
-def _forward(judge: Judge, device: str) -> Forward:
-    """float32 on a CPU; half precision on CUDA, where it is the faster one."""
-    import torch
-
-    half = torch.bfloat16 if device.startswith("cuda") and torch.cuda.is_bf16_supported() else torch.float16
-
-    def forward(batch: TokenBatch) -> FloatArray:
-        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.types}
-        given = {name: torch.from_numpy(value).to(device) for name, value in inputs.items() if value is not None}
-        with torch.inference_mode(), torch.autocast("cuda", dtype=half, enabled=device.startswith("cuda")):
-            logits = judge.model(**given).logits
-        share: FloatArray = logits.float().softmax(-1)[:, judge.entailment, None].cpu().numpy()
-        return share
-
-    return forward
+    answer = open_back_end(judge, spec.back_end, spec.token_budget, spec.device)
+    return _Loaded(judge.tokenizer, splice_of(judge.tokenizer), judge.window, answer)

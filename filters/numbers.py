@@ -75,7 +75,12 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Numbers:
-    """Share of the target's figures that the source supplies; `both_ways`: the smaller of the two shares."""
+    """Share of the target's figures that the source supplies; `both_ways`: the smaller of the two shares.
+
+    Source: the released code of Impossible Distillation, mended: it looks at the target's numbers alone.
+    Why: all of them must agree, since one wrong figure makes the sentence wrong. A summary may leave figures out; a
+    paraphrase may not.
+    """
 
     name: ClassVar[str] = "numbers"
     cost: ClassVar[Cost] = "cheap"

@@ -109,6 +109,9 @@ class Negation:
     `both_ways` (paraphrase) it may not. A negation the source does not have is never right. A word that is denied
     in one sentence must not be stated plainly in the other, be it by "not" or by a prefix (unhappy, illegal).
     Two negators beside each other ("did not deny") cancel.
+
+    Source: ours.
+    Why: to a small judge a "not" is one light word among many that agree.
     """
 
     name: ClassVar[str] = "negation"
@@ -135,7 +138,11 @@ class Negation:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Converses:
-    """0 where the source says one of two opposites (win, rise, before) and the target only the other one."""
+    """0 where the source says one of two opposites (win, rise, before) and the target only the other one; else 1.
+
+    Source: ours.
+    Why: opposites stand in the same places, and a small judge takes them for one word.
+    """
 
     name: ClassVar[str] = "converses"
     cost: ClassVar[Cost] = "cheap"

@@ -51,6 +51,10 @@ class Pronouns:
     does not become he, for then the summary does not stand alone. Its and their are free: they point inside.
     `both_ways` (paraphrase): also I, we, you, he and she of the source are in the target. `named_subject` keeps
     only the 1s.
+
+    Source: ours.
+    Why: off by default, since text of one's own may speak in pronouns. The recipes turn `named_subject` on: pairs of
+    pronoun sentences were accepted for nothing (docs/lab-book.md).
     """
 
     name: ClassVar[str] = "pronouns"

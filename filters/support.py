@@ -21,6 +21,10 @@ class Support:
     """Share of the target's content words, by stem, that are in the source, in 0..1; null for a text without any.
 
     `both_ways` (paraphrase): the smaller of that share and the share of the source's that are in the target.
+
+    Source: ours.
+    Why: set by reading (docs/lab-book.md): what a summary adds is wrong more often than what it leaves out. It costs
+    abstractiveness; loosen it with a better judge.
     """
 
     name: ClassVar[str] = "support"

@@ -49,8 +49,18 @@ def filter_(
     recipe: RecipeName = "",
     set_: Changes = None,
     pairs: Annotated[Path | None, typer.Option(help="Your own pairs (.jsonl, .parquet); no teacher is needed.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell the funnel that would be.")] = False,
+    curve: Annotated[Path | None, typer.Option(help="Dry run: the yield against every threshold, as CSV.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Dry run: as JSON.")] = False,
 ) -> None:
     """Pairs, scores and the corpus, from the candidates of a run or from your own pairs."""
+    if dry_run:
+        if pairs is not None:
+            raise UserError("--dry-run with --pairs: it reads the stored scores of a run: give --run alone")
+        _what_if(run or "news", recipe, set_ or [], curve, as_json)
+        return
+    if curve is not None or as_json:
+        raise UserError("--curve and --json go with --dry-run: add it")
     from pipeline.stages import brought_steps, filter_steps
 
     if pairs is not None:
@@ -97,11 +107,64 @@ def show(
     _print_pairs(Run.existing(run), number, drawn)
 
 
+@app.command("calibrate-gate")
+def calibrate_gate(
+    run: RunName = "news",
+    recipe: RecipeName = "",
+    set_: Changes = None,
+    contexts: Annotated[int, typer.Option(min=1, help="The first contexts of the run.")] = 100,
+    recall: Annotated[float, typer.Option(min=0, max=1, help="Share of accepted pairs that has to pass.")] = 0.99,
+    every_pair: Annotated[
+        float, typer.Option(min=0, max=1, help="Ask the judge also about this share of all ordered pairs.")
+    ] = 0.0,
+) -> None:
+    """Where the gate before the judge may stand, for this teacher and this judge. Changes nothing."""
+    from pipeline import gate, gate_report
+
+    found = Run.existing(run)
+    chosen = _recipe(found, recipe, set_ or [])
+    candidates = gate.first_candidates(found, contexts)
+    answers = []
+    populations = {"past the other cheap filters": 0.0}
+    if every_pair:
+        populations[f"every pair ({every_pair:.0%} of them)"] = every_pair
+    for title, share in populations.items():
+        for each in gate.answers(chosen, candidates, share):
+            print("\n".join(gate_report.lines(each, title, recall)), end="\n\n", flush=True)
+            answers.append(each)
+    thresholds = gate.chosen(answers, recall)
+    if not thresholds:
+        raise UserError(f"run {run!r}: the judge accepted no pair of {contexts} contexts: take more with --contexts")
+    print(gate.set_line(thresholds))
+
+
 @app.command()
 def recipes() -> None:
     """The recipes that come with the project."""
     for name in shipped_names():
         print(f"{name:<14}{load(name).description}")
+
+
+def _what_if(run_name: str, recipe_name: str, changes: Sequence[str], curve: Path | None, as_json: bool) -> None:
+    """The funnel with other thresholds, from stored scores. Takes no lock, loads no model, changes nothing."""
+    from pipeline.what_if import check_recipe, wanted_by, what_if
+    from pipeline.what_if_display import what_if_data, what_if_lines, what_if_table
+    from pipeline.yield_curve import curve as rows_of
+    from pipeline.yield_curve import write_curve
+
+    run = Run.existing(run_name)
+    recipe = _recipe(run, recipe_name, changes)
+    check_recipe(run, recipe)
+    found = what_if(run, wanted_by(recipe))
+    if curve is not None:
+        write_curve(curve, rows_of(found.verdicts))
+    if as_json:
+        print(json.dumps(what_if_data(run.name, found), indent=1))
+        return
+    console = Console()
+    console.print(what_if_table(found))
+    for line in what_if_lines(found):
+        console.print(line, markup=False, highlight=False)
 
 
 def _work(
@@ -113,7 +176,7 @@ def _work(
 ) -> str:
     """Resolve the recipe, hold the run, walk its steps, show the funnel. Returns the name of the run."""
     from pipeline.runner import run_steps
-    from pipeline.stages import check_devices
+    from pipeline.stages import check_devices, check_models, check_test_sets
 
     run = Run.named(run_name or recipe_name.removesuffix(".toml").rpartition("/")[2] or "news")
     recipe = _recipe(run, recipe_name, changes or [])
@@ -121,6 +184,8 @@ def _work(
         raise UserError(f"run {run.name!r}: no {needs} yet: run `make generate RUN={run.name}` first")
     steps = plan(recipe)
     check_devices(recipe, steps)
+    check_test_sets(recipe)
+    check_models(steps)
     with run.locked():
         run.write_recipe(recipe.to_toml())
         console = Console(stderr=True)

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -33,7 +34,7 @@ class Assemble:
     settings: Corpus
 
     def spec(self) -> Mapping[str, object]:
-        selectors = {t: {s.name: judge_spec(s) for s in found} for t, found in self.selectors.items()}
+        selectors = {t: {s.name: _spec(s) for s in found} for t, found in self.selectors.items()}
         return {"selectors": selectors, "corpus": self.settings.model_dump(mode="json")}
 
     def run(self, inputs: Mapping[str, pa.Table], out: ShardWriter) -> Counts:
@@ -82,6 +83,23 @@ class Assemble:
         for name, column in columns.items():
             rows = rows.append_column(name, column)
         return rows
+
+
+def _spec(selector: Selector) -> dict[str, object]:
+    """What decides a selector's verdicts: its parameters, and the very content of the files it looks into."""
+    found = judge_spec(selector)
+    for name, files in (("against", getattr(selector, "against", ())), ("table", (getattr(selector, "table", ""),))):
+        found |= {name: {file: _content(Path(file).expanduser()) for file in files}} if any(files) else {}
+    return found
+
+
+def _content(file: Path) -> str:
+    """A file's digest; "missing" where it is not there, so that a finished run can still be looked at."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return "missing"
 
 
 def split_of(context_id: str, splits: Mapping[str, float]) -> str:

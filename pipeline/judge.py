@@ -1,12 +1,14 @@
 """Pairs to scores, through the filters that need a model. What a model said is kept, for rejected pairs too.
 
 A threshold that tightens costs no model call: a stale shard's answers come back as `Batch.known`. One that loosens asks
-only about the pairs that had not been asked about.
+only about the pairs that had never been asked about: answers that a tighter threshold has no place for are kept beside
+the shard (pipeline/answers.py).
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +20,7 @@ from pipeline.pair import MACHINE, cheap_scores, judge_spec, panel_spec, tally
 from pipeline.records import PAIR, score_schema
 from pipeline.stage import Batch, Output, Resources, StageFunction
 
-THRESHOLDS = ("min_probability", "max_probability")
+THRESHOLDS = ("min_probability", "max_probability", "min_distance", "max_rise")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class JudgePairs:
             for task, panel in self.tasks.items()
             for spec in panel.of_cost("model")
         }
+
+    def answers(self, rows: pa.Table) -> pa.Table:
+        """The models' scores among stored rows, those of filters that the recipe no longer has among them."""
+        others = {"dropped_by", *cheap_scores(self.tasks).names}
+        names = [name for name in rows.column_names if name not in others]
+        held = [pc.is_valid(rows[name]) for name in names]
+        some = reduce(pc.or_, held, pa.chunked_array([pa.repeat(False, rows.num_rows)]))
+        return rows.select(["pair_id", *names]).filter(some)
 
     def open(self) -> StageFunction:
         tasks = {
@@ -80,16 +90,19 @@ def _recalling(name: str, ask: Scorer, known: pa.Table | None) -> Scorer:
     """A scorer that answers from `known` (score rows by pair_id) and asks the model only about the rest."""
     if known is None or name not in known.column_names:
         return ask
-    answered = known.filter(pc.is_valid(known[name]))
-    answers = dict(zip(answered["pair_id"].to_pylist(), answered[name].to_pylist(), strict=True))
+    settled = pc.is_valid(known[name])
+    if "dropped_by" in known.column_names:  # null and dropped for it: it was asked, and could not say
+        settled = pc.or_(settled, pc.fill_null(pc.equal(known["dropped_by"], name), False))
+    answered = known.filter(settled)
+    ids, values = answered["pair_id"].combine_chunks(), answered[name].combine_chunks()
 
     def score(rows: pa.Table) -> pa.Array:
-        found = [answers.get(key) for key in rows["pair_id"].to_pylist()]
-        open_rows = [i for i, answer in enumerate(found) if answer is None]
-        if open_rows:
-            fresh = ask(rows.take(pa.array(open_rows))).to_pylist()
-            for i, answer in zip(open_rows, fresh, strict=True):
-                found[i] = answer
-        return pa.array(found, pa.float32())
+        places = pc.index_in(rows["pair_id"].combine_chunks(), value_set=ids)
+        found = values.take(places)
+        unasked = np.flatnonzero(places.is_null().to_numpy(zero_copy_only=False))
+        if not len(unasked):
+            return found
+        fresh = ask(rows.take(pa.array(unasked))).cast(pa.float32())
+        return pc.replace_with_mask(found, places.is_null(), fresh)
 
     return score

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from filters.base import Filter, Panel, Scorer, Selector, judge
 from filters.models import revision_of
+from filters.nli_back_ends import resolve
 from filters.wellformed import Wellformed
 from pipeline.records import PAIR, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
@@ -38,8 +39,11 @@ MACHINE = ("device", "threads")
 def judge_spec(spec: Filter | Selector, leave_out: Sequence[str] = MACHINE) -> dict[str, object]:
     """What decides a filter's verdicts: its parameters, and of its model the very weights."""
     found: dict[str, object] = {k: v for k, v in asdict(spec).items() if k not in leave_out}  # type: ignore[call-overload]
-    if "model" in found:
-        found["revision"] = revision_of(str(found["model"]), str(found.get("revision") or ""))
+    for model, revision in (("model", "revision"), ("encoder", "encoder_revision")):
+        if model in found:
+            found[revision] = revision_of(str(found[model]), str(found.get(revision) or ""))
+    if "back_end" in found:  # what `auto` means here: its scores are not those of another back end, bit by bit
+        found["back_end"] = resolve(str(found["back_end"]))
     return found
 
 

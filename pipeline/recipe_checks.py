@@ -12,7 +12,13 @@ from pipeline.recipe_sections import Contexts, Corpus, Models
 if TYPE_CHECKING:
     from pipeline.recipe import Recipe
 
-EMBEDDED = {"teacher": "smollm2-135m-instruct", "judge": "nli-minilm", "encoder": "all-minilm-l6-v2"}
+EMBEDDED = {
+    "teacher": "smollm2-135m-instruct",
+    "judge": "nli-minilm",
+    "encoder": "all-minilm-l6-v2",
+    "fluency": "smollm2-135m-instruct",
+    "parser": "en-core-web-sm",
+}
 """The model of each role that comes with the project."""
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -30,7 +36,7 @@ def checks(recipe: "Recipe") -> Iterator[Problem]:
 
 
 def _models(models: Models) -> Iterator[Problem]:
-    for role in ("teacher", "judge", "encoder", "student"):
+    for role in ("teacher", "judge", "encoder", "fluency", "parser", "student"):
         ref, key = str(getattr(models, role)), f"models.{role}"
         if ref.startswith("embedded:"):
             if role in EMBEDDED and ref.removeprefix("embedded:") != EMBEDDED[role]:

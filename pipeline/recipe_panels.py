@@ -48,9 +48,13 @@ class Builder:
     def _shared(self, kind: type[Any]) -> Params:
         """The values of the recipe that the kind has a field for."""
         role = str(getattr(kind, "role", None))
-        values: Params = {"one_way_tasks": self.one_way_tasks}
+        values: Params = {
+            "one_way_tasks": self.one_way_tasks,
+            "encoder": self.models.encoder,
+            "encoder_revision": self.models.encoder_revision,
+        }
         if role in Models.model_fields:
-            values.update(model=getattr(self.models, role), revision=getattr(self.models, f"{role}_revision"))
+            values.update(model=getattr(self.models, role), revision=getattr(self.models, f"{role}_revision", None))
         return {field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values}
 
     def resolve(self, kind: type[Any], params: Params, path: Path) -> tuple[Params, list[Problem]]:

@@ -29,6 +29,12 @@ class Models(Section):
     """The sentence encoder behind the similarity filter."""
     encoder_revision: str | None = None
     """Branch, tag or commit of the encoder on the hub."""
+    fluency: str = "embedded:smollm2-135m-instruct"
+    """The small causal language model behind the fluency filter."""
+    fluency_revision: str | None = None
+    """Branch, tag or commit of that language model on the hub."""
+    parser: str = "embedded:en-core-web-sm"
+    """The spaCy pipeline behind the syntax filter: embedded or a folder; needs the extra `parser`."""
     student: str = "embedded:t5"
     """The T5 that learns from the corpus."""
 

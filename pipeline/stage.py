@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -27,7 +27,8 @@ class Batch:
     """One shard on its way through a stage.
 
     `table` is the input shard. `known` holds the rows that an earlier, now stale, version of the output shard
-    already has and whose facts still hold (same `facts()` of the stage); None where there are none. What a stage
+    already has and whose facts still hold (same `facts()` of the stage), and the answers kept beside it
+    (pipeline/answers.py), which have fewer columns; None where there are none. What a stage
     writes, counts included, must not depend on whether it was given any: they save work, nothing else.
     """
 
@@ -70,6 +71,14 @@ class MapStage(Protocol):
 
     def open(self) -> StageFunction:
         """Load what is heavy, once a worker. Models that may not be needed are loaded at first use."""
+
+
+@runtime_checkable
+class AnswerKeeper(Protocol):
+    """A map stage whose rows hold answers of models: they are kept when the rows go."""
+
+    def answers(self, rows: pa.Table) -> pa.Table:
+        """`pair_id` and the columns of answers, of the rows that hold any. `rows` may be of an earlier recipe."""
 
 
 class FoldStage(Protocol):

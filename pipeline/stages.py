@@ -105,3 +105,18 @@ def check_devices(recipe: Recipe, steps: Iterable[Step]) -> None:
             f"recipe {recipe.name}: {', '.join(asking)} ask for a GPU, and there is no CUDA device here: "
             f"add SET='{changes}', or run where there is one"
         )
+
+
+def check_models(steps: Iterable[Step]) -> None:
+    """Look for every model of the plan before one is loaded: what is not there is said now, not in an hour."""
+    for step in steps:
+        step.stage.spec()
+
+
+def check_test_sets(recipe: Recipe) -> None:
+    """Refuse test sets that are not there before anything is loaded, not when the corpus is put together."""
+    selectors = (selector for task in recipe.tasks for selector in recipe.selectors(task))
+    named = dict.fromkeys(file for selector in selectors for file in getattr(selector, "against", ()))
+    missing = [file for file in named if not Path(file).expanduser().is_file()]
+    if missing:
+        raise UserError(f"recipe {recipe.name}: no such file in against: {', '.join(missing)}; check the path")

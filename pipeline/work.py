@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filters.base import FilterError
+from pipeline.answers import keep_answers, recall
 from pipeline.errors import FULL, UserError, one_line
 from pipeline.plan import ShardTask
 from pipeline.progress import unbalanced
-from pipeline.shard import disk_full, read_rows, write_shard
+from pipeline.shard import disk_full, write_shard
 from pipeline.stage import Batch, Counts, MapStage, Output, Resources, StageFunction
 
 
@@ -46,11 +47,11 @@ class ShardWork:
 
 
 def make_shard(stage: MapStage, function: StageFunction, task: ShardTask) -> ShardDone:
-    """Read, work, write. The rows set aside are written before the shard, whose presence says that all is there."""
+    """Read, work, write. The rows set aside and the answers that would be lost are written before the shard, whose
+    presence says that all is there."""
     begun = time.monotonic()
     with clear_errors(task.path):
-        known = read_rows(task.known) if task.known and task.known.exists() else None
-        output = function(Batch(task.index, task.source.load(), known))
+        output = function(Batch(task.index, task.source.load(), recall(stage, task)))
         check_output(stage, output)
         counts = {name: int(number) for name, number in sorted(output.counts.items())}
         aside = output.aside.num_rows if output.aside is not None else 0
@@ -59,6 +60,7 @@ def make_shard(stage: MapStage, function: StageFunction, task: ShardTask) -> Sha
             write_shard(task.aside, output.aside, header)
         else:
             task.aside.unlink(missing_ok=True)
+        keep_answers(stage, task, output.table)
         write_shard(task.path, output.table, header)
     return ShardDone(task.index, output.table.num_rows, counts, round(time.monotonic() - begun, 3))
 

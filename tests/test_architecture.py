@@ -15,7 +15,8 @@ DOORS = {
     "ray": {"pipeline/backend.py"},
     "vllm": {"pipeline/teacher/vllm_decoder.py"},
     "openvino": set(),
-    "spacy": set(),
+    "spacy": {"filters/syntax.py"},
+    "apted": {"filters/syntax.py"},
 }
 LATE = {"vllm", "ray", "datasets", "transformers", "sentence_transformers"}
 """Seconds to import: only inside the functions that need them."""

@@ -47,7 +47,7 @@ def _split(text: str) -> Iterator[str]:
 
 def _joined(text: str) -> str:
     """Text whose tokens stand apart, put together."""
-    from sacremoses import MosesDetokenizer  # type: ignore[import-untyped]
+    from sacremoses import MosesDetokenizer
 
     detokenised: str = MosesDetokenizer("en").detokenize(text.replace("''", '"').replace("``", '"').split())
     return detokenised

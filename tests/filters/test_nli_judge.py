@@ -139,3 +139,27 @@ def test_the_embedded_judge_does_not_know_a_pairs_neighbours() -> None:
     together = dict(zip(PAIRS, NliJudge(JudgeSpec(EMBEDDED_JUDGE, threads=1))(PAIRS), strict=True))
     fresh = NliJudge(JudgeSpec(EMBEDDED_JUDGE, threads=1))
     assert all(fresh([pair])[0] == together[pair] for pair in PAIRS[::9])
+
+
+def test_what_is_forgotten_is_asked_again(tiny_bert: Path) -> None:
+    judge = NliJudge(spec(tiny_bert))
+    first = judge(PAIRS[:4]).tolist()
+    judge.forget()
+    assert judge(PAIRS[:4]).tolist() == first
+    assert judge.asked == 8
+
+
+def test_cut_pairs_are_said_and_counted(tiny_bert: Path, caplog: pytest.LogCaptureFixture) -> None:
+    judge = NliJudge(spec(tiny_bert))
+    judge([(TEXTS[6], TEXTS[6])])
+    assert judge.truncated == 0 and not caplog.text
+    judge([(TEXTS[2], TEXTS[4]), (TEXTS[6], TEXTS[6]), ("budget " * 40, TEXTS[6])])
+    assert judge.truncated == 1
+    assert "1 of 2 pairs were longer than its 30 tokens, and cut" in caplog.text
+
+
+@pytest.mark.parametrize("back_end", ["fp32", "bf16"])
+def test_every_back_end_gives_a_score_that_does_not_know_its_neighbours(folder: Path, back_end: str) -> None:
+    together = dict(zip(PAIRS, NliJudge(spec(folder, back_end=back_end))(PAIRS), strict=True))
+    fresh = NliJudge(spec(folder, back_end=back_end, token_budget=90))
+    assert all(fresh([pair])[0] == together[pair] for pair in PAIRS[::3])

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic.dataclasses import dataclass
 
+from filters.decontamination import Decontamination
+from filters.near_duplicates import NearDuplicates
 from filters.overlap import novel_ngram_share
 from pipeline.assemble import Assemble, split_of
 from pipeline.progress import unbalanced
@@ -138,6 +140,51 @@ def test_most_pairs_of_a_context(tmp_path: Path) -> None:
     out, counts = assemble(tmp_path, tables, splits={"all": 1.0}, max_pairs_per_context=2)
     assert {row["target"] for row in out.read("all")} == {"Target 1.", "Target 2.", "Target."}
     assert counts["summary/dropped/max_pairs_per_context"] == 2
+
+
+FIRST = ("The council approved the new budget for schools and roads on Monday.", "The council approved the new budget.")
+SHUFFLED = (
+    "On Monday the council approved the new budget for roads and schools.",
+    "The council approved a new budget.",
+)
+RAIN = ("Heavy rain flooded several streets near the river in the night.", "Rain flooded streets.")
+
+
+def shards(tables: dict[str, pa.Table], order: list[int]) -> dict[str, pa.Table]:
+    """The same rows as they come from one shard each, in this order."""
+    return {name: pa.concat_tables([table.slice(i, 1) for i in order]) for name, table in tables.items()}
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]])
+def test_copies_across_shards_go_and_the_strongest_stays(tmp_path: Path, order: list[int]) -> None:
+    triples = [("bb", *FIRST), ("aa", *SHUFFLED), ("cc", *FIRST), ("dd", *RAIN)]
+    tables = shards(inputs(triples, sure=(0.9, 0.95, 0.99, 0.9)), order)
+    out, counts = assemble(tmp_path, tables, (NearDuplicates(),), splits={"all": 1.0})
+    assert {row["context_id"] for row in out.read("all")} == {"aa", "dd"}
+    left_out = {row["context_id"]: row["left_out_by"] for row in out.read("left_out")}
+    assert left_out == {"bb": "near_duplicates", "cc": "repeat"}
+    assert (counts["summary/in"], counts["summary/out"], counts["summary/dropped/near_duplicates"]) == (4, 2, 1)
+
+
+def test_near_copies_of_a_test_set_go(tmp_path: Path) -> None:
+    file = tmp_path / "held.txt"
+    file.write_text("the council approved the new budget for schools and roads on monday .\n")
+    triples = [("aa", *FIRST), ("bb", *SHUFFLED), ("dd", *RAIN)]
+    out, counts = assemble(tmp_path, inputs(triples), (Decontamination((str(file),)),), splits={"all": 1.0})
+    assert [row["context_id"] for row in out.read("all")] == ["dd"]
+    assert counts["summary/dropped/decontamination"] == 2
+
+
+def test_another_test_set_is_another_corpus(tmp_path: Path) -> None:
+    """The spec, by which a corpus is told stale, holds the content of the file and not its name alone."""
+    file = tmp_path / "held.txt"
+    stage = Assemble({"summary": (Decontamination((str(file),)),)}, Corpus())
+    specs = []
+    for content in (None, "one", "two"):
+        if content:
+            file.write_text(content)
+        specs.append(stage.spec()["selectors"])
+    assert len({str(spec) for spec in specs}) == 3 and "missing" in str(specs[0])
 
 
 @pytest.mark.parametrize(

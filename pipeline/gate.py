@@ -1,0 +1,213 @@
+"""Where the gate before the judge may stand: the cosine under which the judge has next to nothing to accept.
+
+The gate is the `similarity` filter of a task's panel. Here it is opened wide for a sample of contexts, the judge is
+asked about everything that comes through, and the gate's threshold is read off the answers: the largest that lets at
+least 99% of the accepted pairs pass. Two populations:
+
+    panel        ordered pairs that pass the task's other cheap filters: what the gate spares the judge in a run.
+                 Accepted: kept by every filter.
+    every pair   all ordered pairs of usable candidates, or a random share, that are of the task's length: the oracle.
+                 The judge is asked about each. Accepted: its own verdicts at the recipe's thresholds, whatever the
+                 rules say. Length stays, for it is what the task means: no judge makes a longer sentence a summary.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters.base import Filter, Panel
+from filters.batches import FloatArray
+from filters.length import Length
+from filters.similarity import Similarity
+from pipeline.errors import UserError
+from pipeline.judge import JudgePairs
+from pipeline.pair import FormPairs
+from pipeline.recipe import Recipe
+from pipeline.records import content_id
+from pipeline.shard import read_rows
+from pipeline.stage import Batch
+from pipeline.store import Run
+
+MIN_RECALL = 0.99
+STEPS = 1000
+"""A threshold is a whole number of thousandths, rounded down, which lets more pass."""
+FOLDS = 5
+WIDE_OPEN = -1.0
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Pairs of one task: the gate's cosine, whether the pair was accepted, and its context by number.
+
+    `ordered`: how many ordered pairs the contexts have in all (of a share: that share of them).
+    `standing`: the gate's threshold in the recipe.
+    """
+
+    task: str
+    cosine: FloatArray
+    accepted: BoolArray
+    context: npt.NDArray[np.int64]
+    ordered: int
+    standing: float
+
+    def at(self, threshold: float) -> "Gate":
+        passed = self.cosine >= np.float32(threshold)
+        return Gate(
+            threshold,
+            int((passed & self.accepted).sum()),
+            int(self.accepted.sum()),
+            int(passed.sum()),
+            len(passed),
+            self.ordered,
+        )
+
+    def calibrated(self, min_recall: float = MIN_RECALL) -> "Gate":
+        """The largest threshold that reaches the recall."""
+        return self.at(largest_threshold(self.cosine[self.accepted], min_recall))
+
+    def held_out(self, min_recall: float = MIN_RECALL) -> float:
+        """The recall on contexts that the threshold was not chosen on, over five folds; nan where there are too few."""
+        found = 0
+        for fold in range(FOLDS):
+            test = self.accepted & (self.context % FOLDS == fold)
+            rest = self.accepted & (self.context % FOLDS != fold)
+            if test.any() and not rest.any():
+                return float("nan")
+            if test.any():
+                found += int((self.cosine[test] >= np.float32(largest_threshold(self.cosine[rest], min_recall))).sum())
+        return found / int(self.accepted.sum()) if self.accepted.any() else float("nan")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a threshold does: of `accepted` pairs it lets `found` pass, and of `pairs` in all `passed`."""
+
+    threshold: float
+    found: int
+    accepted: int
+    passed: int
+    pairs: int
+    ordered: int
+
+    @property
+    def recall(self) -> float:
+        return self.found / self.accepted if self.accepted else float("nan")
+
+    @property
+    def avoided(self) -> float:
+        """Share of the pairs about which the judge is not asked."""
+        return 1 - self.passed / self.pairs if self.pairs else float("nan")
+
+    @property
+    def avoided_of_all(self) -> float:
+        """The same of all ordered pairs, with whatever other filters drop."""
+        return 1 - self.passed / self.ordered if self.ordered else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Clopper-Pearson, 95%, of the recall."""
+        from scipy.stats import binomtest
+
+        if not self.accepted:
+            return 0.0, 1.0
+        found = binomtest(self.found, self.accepted).proportion_ci(0.95, "exact")
+        return float(found.low), float(found.high)
+
+
+def largest_threshold(accepted: FloatArray, min_recall: float) -> float:
+    """The largest cosine, rounded down, that at least that share of the accepted reaches."""
+    lost = int((1 - min_recall) * len(accepted) + 1e-9)
+    least = float(np.sort(accepted)[lost])
+    step = int(np.floor(least * STEPS))
+    reached = float(np.float32((step + 1) / STEPS)) <= least  # 0.9 itself is stored as a little less
+    return (step + reached) / STEPS
+
+
+def first_candidates(run: Run, contexts: int) -> pa.Table:
+    """The candidates of a run's first contexts; fewer where it has fewer."""
+    tables: list[pa.Table] = []
+    ids: dict[str, None] = {}
+    for path in run.stage(0, "candidates").tables():
+        tables.append(read_rows(path))
+        ids.update(dict.fromkeys(tables[-1]["context_id"].to_pylist()))
+        if len(ids) >= contexts:
+            break
+    if not tables:
+        raise UserError(f"run {run.name!r}: no candidates yet: run `make generate RUN={run.name}` first")
+    rows = pa.concat_tables(tables)
+    wanted = pa.array(list(ids)[:contexts], pa.string())
+    return rows.filter(pc.is_in(rows["context_id"], wanted)).combine_chunks()
+
+
+def gated_tasks(recipe: Recipe) -> dict[str, Similarity]:
+    """The gate of every task that has one."""
+    found = {task: spec for task in recipe.tasks for spec in recipe.panel(task) if isinstance(spec, Similarity)}
+    if not found:
+        raise UserError(
+            f"recipe {recipe.name}: no task has a gate to calibrate; wanted a table [tasks.NAME.panel.similarity] "
+            "before that of entailment: add one"
+        )
+    return found
+
+
+def answers(recipe: Recipe, candidates: pa.Table, share: float = 0.0) -> Iterator[Answers]:
+    """Every gated task's pairs, with the gate wide open, as the judge sees them.
+
+    0: those past the other cheap filters. More: that share of every pair, drawn by their text.
+    """
+    gates = gated_tasks(recipe)
+    panels = {task: Panel(tuple(_opened(recipe.panel(task), share > 0))) for task in gates}
+    needs = {name: recipe.resources(name) for name in ("pairs", "scores")}
+    device = {name: "cuda" if needs[name].gpus > 0 else "cpu" for name in needs}
+    form = FormPairs(panels, recipe.candidate_filter(), device["pairs"], 0).open()
+    formed = form(Batch(0, candidates))
+    pairs = formed.table.filter(_drawn(formed.table, share)) if 0 < share < 1 else formed.table
+    scores = JudgePairs(panels, device["scores"]).open()(Batch(0, pairs)).table
+    numbers = pc.fill_null(pairs["context_id"].combine_chunks().dictionary_encode().indices, 0)
+    for task, gate in gates.items():
+        mine = pc.equal(pairs["task"], task)
+        yield Answers(
+            task,
+            scores["similarity"].filter(mine).to_numpy().astype(np.float32),
+            pc.is_null(scores["dropped_by"].filter(mine)).to_numpy(),
+            numbers.filter(mine.combine_chunks()).to_numpy().astype(np.int64),
+            round(formed.counts.get(f"{task}/in", 0) * (share or 1.0)),
+            gate.min_cosine,
+        )
+
+
+def _drawn(pairs: pa.Table, share: float) -> pa.BooleanArray:
+    """The same pairs for every task, so that the judge answers for all of them at once."""
+    texts = zip(pairs["source"].to_pylist(), pairs["target"].to_pylist(), strict=True)
+    return pa.array([int(content_id(*pair)[:8], 16) < share * 16**8 for pair in texts], pa.bool_())
+
+
+def _opened(panel: Panel, every_pair: bool) -> Iterator[Filter]:
+    """The panel with its gate wide open; for every pair, no other cheap filter beside it but length."""
+    for spec in panel:
+        if isinstance(spec, Similarity):
+            yield replace(spec, min_cosine=WIDE_OPEN)
+        elif spec.cost == "model" or isinstance(spec, Length) or not every_pair:
+            yield spec
+
+
+def chosen(found: Sequence[Answers], min_recall: float = MIN_RECALL) -> Mapping[str, float]:
+    """The threshold of every task with accepted pairs: the lowest, where it was asked of two populations."""
+    thresholds: dict[str, float] = {}
+    for each in found:
+        if each.accepted.any():
+            reached = each.calibrated(min_recall).threshold
+            thresholds[each.task] = min(reached, thresholds.get(each.task, reached))
+    return thresholds
+
+
+def set_line(thresholds: Mapping[str, float]) -> str:
+    """The changes as the command line takes them."""
+    changes = " ".join(f"tasks.{task}.panel.similarity.min_cosine={value:g}" for task, value in thresholds.items())
+    return f"--set '{changes}'"

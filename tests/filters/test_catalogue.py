@@ -1,0 +1,355 @@
+"""Every filter and selector of the catalogue has a table here: kept, dropped, boundary, unicode, blank and null rows.
+
+A filter without a table fails. Blank and null rows, and that a score does not know its neighbours, are asked of all
+alike. `ANY` stands for a score that a model gives and that is not written down.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import TEXTS, without_parser
+
+from filters import FILTERS, SELECTORS
+from filters.base import Filter, Selector
+from filters.decontamination import Decontamination
+from filters.duplicates import Duplicates
+from filters.entailment import Entailment, ReverseEntailment
+from filters.entities import Names, Roles
+from filters.fluency import Fluency
+from filters.influence_prune import InfluencePrune
+from filters.length import Length
+from filters.modality import Hedges
+from filters.near_duplicates import NearDuplicates
+from filters.numbers import Numbers
+from filters.overlap import Novelty, Overlap
+from filters.polarity import Converses, Negation
+from filters.reference import Pronouns
+from filters.similarity import Similarity
+from filters.support import Support
+from filters.syntax import Syntax
+from filters.wellformed import Wellformed
+
+Row = tuple[str, str, float]
+"""source, target, score"""
+ANY = math.nan
+
+
+@dataclass(frozen=True)
+class Table:
+    """`threshold` is the parameter that a boundary row's score is put into; where there is none, `least` passes."""
+
+    spec: Filter
+    kept: list[Row]
+    dropped: list[Row]
+    boundary: list[Row]
+    unicode: list[Row]  # kept, and not in ASCII
+    threshold: str | None = None
+    least: float = 1.0
+    itself: bool = True  # whether a score at the threshold passes
+    fixtures: dict[str, str] = field(default_factory=dict)  # parameters that a fixture gives
+
+
+PLAIN = "The old bridge in the town was closed on Monday."
+TOLD = "The town's old bridge was closed on Monday."
+ZURICH = "Die alte Brücke in Zürich wurde am Montag gesperrt."
+DOGS = "Two young men are playing football in the park with a dog."
+
+TABLES = {
+    "wellformed": Table(
+        Wellformed(),
+        kept=[(PLAIN, TOLD, 1.0)],
+        dropped=[(PLAIN, "The bridge was closed", 0.0), (PLAIN, "Closed.", 0.0)],
+        boundary=[("One plant in Ohio has closed.", PLAIN, 1.0)],  # six words, the fewest
+        unicode=[(ZURICH, ZURICH, 1.0)],
+    ),
+    "length": Table(
+        Length(below_ratio=0.8),
+        threshold="below_ratio",
+        itself=False,
+        kept=[("abcdefghij", "abcdefg", 0.7)],
+        dropped=[("abcdefghij", "abcdefghi", 0.9)],
+        boundary=[("abcdefghij", "abcdefgh", 0.8)],
+        unicode=[("äöüßé", "äöü", 0.6)],
+    ),
+    "overlap": Table(
+        Overlap(),
+        threshold="max_rouge_l",
+        kept=[("one two three four", "four three two one", 0.25)],
+        dropped=[("one two three four", "one two three four", 1.0)],
+        boundary=[("one two three four", "one two three five", 0.75)],
+        unicode=[("Zürich ist schön heute", "heute schneit es überall", 0.25)],
+    ),
+    "novelty": Table(
+        Novelty(),
+        threshold="min_novel_share",
+        kept=[("one two three", "three two one", 1.0)],
+        dropped=[("one two three four", "one two three", 0.0)],
+        boundary=[("a b c d e", "a b c d e f", 0.2)],
+        unicode=[("żółw je sałatę", "sałatę je żółw", 1.0)],
+    ),
+    "numbers": Table(
+        Numbers(),
+        kept=[("It cost $5m in 1999.", "It cost 5 million dollars.", 1.0)],
+        dropped=[("47 died.", "57 died.", 0.0), ("3 of 4 died in May 1999.", "3 of 5 died.", 0.5)],
+        boundary=[("It cost 1,000.", "It cost a thousand.", 1.0)],
+        unicode=[("Es kostete 5 € in Köln.", "5 € kostete es.", 1.0)],
+    ),
+    "names": Table(
+        Names(),
+        kept=[("John Smith met Jane Doe in Paris.", "Smith met Doe.", 1.0)],
+        dropped=[("It snowed in France.", "It snowed in Spain.", 0.0)],
+        boundary=[("The United States attacked.", "The U.S. attacked.", 1.0)],
+        unicode=[
+            ("We saw Élodie in Zürich.", "We met Elodie.", 1.0),
+            ("We saw Élodie.", "We met Élodie – twice.", 1.0),
+        ],
+    ),
+    "roles": Table(
+        Roles(),
+        kept=[("Google bought Apple in May.", "Apple was bought by Google in May.", 1.0)],
+        dropped=[("Google bought Apple in May.", "Apple bought Google in May.", 0.0)],
+        boundary=[("Google and Apple agreed.", "Apple and Google agreed.", 1.0)],
+        unicode=[("Élodie besuchte Jürgen.", "Élodie traf Jürgen.", 1.0)],
+    ),
+    "negation": Table(
+        Negation(),
+        kept=[("The plant will close.", "The plant will shut.", 1.0)],
+        dropped=[("The plant will close.", "The plant won't close.", 0.0)],
+        boundary=[("He did not deny the charge.", "He admitted the charge.", 1.0)],
+        unicode=[("The plant won’t close.", "The plant does not close.", 1.0)],
+    ),
+    "converses": Table(
+        Converses(),
+        kept=[("Shares rose sharply.", "Stocks climbed.", 1.0)],
+        dropped=[("Shares rose sharply.", "Shares fell sharply.", 0.0)],
+        boundary=[("Shares rose, then fell.", "Shares fell.", 1.0)],
+        unicode=[("今日 ☃", "☃ è qui", 1.0)],
+    ),
+    "hedges": Table(
+        Hedges(),
+        kept=[("The plant may close.", "It might close.", 1.0)],
+        dropped=[("The plant may close.", "The plant will close.", 0.0)],
+        boundary=[("It closed, and it may rain.", "It closed.", 1.0)],
+        unicode=[("Zoë’s plant may close.", "Zoë’s plant could close.", 1.0)],
+    ),
+    "pronouns": Table(
+        Pronouns(),
+        least=0.5,
+        kept=[("The mayor said she would go.", "The mayor said she goes.", 1.0)],
+        dropped=[("She was arrested.", "He was arrested.", 0.0)],
+        boundary=[("She was arrested.", "She was held.", 0.5)],
+        unicode=[("Élodie said she’d go.", "Élodie said she will go.", 1.0)],
+    ),
+    "support": Table(
+        Support(),
+        threshold="min_share",
+        kept=[("The mayor closed two bridges on Monday.", "The mayor closes bridges.", 1.0)],
+        dropped=[("He speaks about the planet today.", "He speaks about climate policy.", 1 / 3)],
+        boundary=[("One dog barks near houses.", "A dog barks near houses, loudly.", 0.75)],
+        unicode=[("Żółw je sałatę.", "Żółw je.", 1.0)],
+    ),
+    "similarity": Table(
+        Similarity(threads=1),
+        threshold="min_cosine",
+        kept=[(TEXTS[0], TEXTS[1], ANY)],
+        dropped=[(TEXTS[0], TEXTS[3], ANY)],
+        boundary=[(PLAIN, TOLD, ANY)],
+        unicode=[("Zürich's trams were late – again.", "The trams of Zürich were late again.", ANY)],
+    ),
+    "syntax": Table(
+        Syntax(),
+        threshold="min_distance",
+        kept=[("The police closed the bridge.", "The bridge was closed by the police.", ANY)],
+        dropped=[("The police closed the bridge.", "The army opened the road!", 0.0)],
+        boundary=[("The police closed the bridge.", "The police closed the old bridge.", 2 / 12)],
+        unicode=[("Élodie’s car was late.", "Late, the car of Élodie arrived.", ANY)],
+    ),
+    "fluency": Table(
+        Fluency(threads=1),
+        threshold="max_rise",
+        kept=[(TEXTS[0], TEXTS[1], ANY)],
+        dropped=[(TEXTS[0], "council Tuesday on the budget new approved The.", ANY)],
+        boundary=[(TEXTS[2], TEXTS[3], ANY)],
+        unicode=[(TEXTS[0], TEXTS[5], ANY)],
+        fixtures={"model": "tiny_language_model"},
+    ),
+    "entailment": Table(
+        Entailment(threads=1),
+        threshold="min_probability",
+        kept=[(DOGS, "Two men are playing football.", ANY)],
+        dropped=[(DOGS, "The senate voted on the tax bill.", ANY)],
+        boundary=[(PLAIN, TOLD, ANY)],
+        unicode=[("Zoë’s two young men are playing football.", "Two men are playing football.", ANY)],
+    ),
+    "reverse_entailment": Table(
+        ReverseEntailment(threads=1),
+        threshold="min_probability",
+        kept=[("Two men are playing football.", DOGS, ANY)],
+        dropped=[("The senate voted on the tax bill.", DOGS, ANY)],
+        boundary=[(PLAIN, TOLD, ANY)],
+        unicode=[("Two men are playing football.", "Zoë’s two young men are playing football.", ANY)],
+    ),
+}
+
+
+def test_every_filter_has_a_table_and_every_table_its_rows() -> None:
+    assert TABLES.keys() == FILTERS.keys(), "give a new filter an entry in TABLES"
+    for name, table in TABLES.items():
+        assert type(table.spec) is FILTERS[name] and table.spec.name == name
+        assert table.kept and table.dropped and table.boundary and table.unicode, name
+        assert not any("".join((source, target)).isascii() for source, target, _ in table.unicode), name
+
+
+@pytest.fixture(params=sorted(TABLES))
+def table(request: pytest.FixtureRequest) -> Table:
+    """One table after the other, with its models; what needs an extra that is not here is skipped and says so."""
+    found = TABLES[request.param]
+    if found.spec.role == "parser" and (reason := without_parser()):
+        pytest.skip(reason)
+    given = {name: str(request.getfixturevalue(fixture)) for name, fixture in found.fixtures.items()}
+    return dataclasses.replace(found, spec=dataclasses.replace(found.spec, **given))  # type: ignore[type-var]
+
+
+def asked(spec: Filter, rows: list[tuple[str | None, str | None]]) -> pa.Array:
+    columns = {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(("source", "target"))}
+    scores = spec.open("cpu")(pa.table(columns))
+    assert scores.type == pa.float32() and len(scores) == len(rows)
+    return scores
+
+
+def test_scores_and_verdicts(table: Table) -> None:
+    rows = [*table.kept, *table.unicode, *table.dropped]
+    scores = asked(table.spec, [row[:2] for row in rows])
+    for (source, target, expected), found in zip(rows, scores.to_pylist(), strict=True):
+        assert math.isnan(expected) or found == pytest.approx(expected, abs=1e-6), (source, target)
+    passing = len(table.kept) + len(table.unicode)
+    assert table.spec.keep(scores).to_pylist() == [True] * passing + [False] * len(table.dropped)
+
+
+def test_boundary(table: Table) -> None:
+    scores = asked(table.spec, [row[:2] for row in table.boundary])
+    for (_, _, expected), found in zip(table.boundary, scores.to_pylist(), strict=True):
+        assert math.isnan(expected) or found == pytest.approx(expected, abs=1e-6)
+    if table.threshold is None:
+        edge = pa.array([table.least, np.nextafter(np.float32(table.least), np.float32(-1))], pa.float32())
+        assert table.spec.keep(edge).to_pylist() == [True, False]
+        assert all(table.spec.keep(scores).to_pylist())
+        return
+    for score in scores:
+        at, above, below = (
+            _moved(table, score.as_py(), side).keep(pa.array([score]))[0].as_py() for side in (0, 1, -1)
+        )
+        assert at is table.itself
+        assert above is not below
+
+
+def _moved(table: Table, score: float, side: int) -> Filter:
+    """The filter with its threshold at the score, or one step to a side of it."""
+    before = getattr(table.spec, str(table.threshold))
+    if isinstance(before, int):
+        value: float = int(score) + side
+    else:
+        value = float(np.nextafter(np.float32(score), np.float32(side * np.inf))) if side else score
+    return dataclasses.replace(table.spec, **{str(table.threshold): value})  # type: ignore[type-var]
+
+
+def test_blank_and_null_never_pass(table: Table) -> None:
+    good = table.kept[0][0]
+    nulls = asked(table.spec, [(None, good), (good, None), (None, None)])
+    assert nulls.null_count == 3
+    blanks = asked(table.spec, [("", good), (good, " \n"), ("\u00a0", "")])
+    assert table.spec.keep(pa.concat_arrays([nulls, blanks])).to_pylist() == [False] * 6
+
+
+def test_a_score_does_not_know_its_neighbours(table: Table) -> None:
+    rows = [row[:2] for row in [*table.kept, *table.dropped, *table.boundary, *table.unicode]]
+    together = asked(table.spec, [*rows, (None, "x"), *rows[::-1]]).to_pylist()
+    assert together[: len(rows)] == together[: len(rows) : -1]
+    assert [asked(table.spec, [row])[0].as_py() for row in rows] == together[: len(rows)]
+    assert len(asked(table.spec, [])) == 0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pairs of one task: (kind, source, target, context, strength, verdict). All are asked about together."""
+
+    spec: Callable[[Path], Selector]
+    rows: list[tuple[str, str, str, str | None, float, bool]]
+
+
+def _with_test_set(folder: Path) -> Selector:
+    (folder / "held.jsonl").write_text(json.dumps({"text": "Snow fell in Zürich. The mayor closed the bridge."}))
+    return Decontamination(against=(str(folder / "held.jsonl"),), min_jaccard=1.0)
+
+
+def _with_influences(folder: Path) -> Selector:
+    known = {"p0": 0.5, "p1": -0.5, "p2": 0.0, "p3": None}
+    pq.write_table(pa.table({"pair_id": [*known], "influence": pa.array(known.values())}), folder / "influence.parquet")
+    return InfluencePrune(table=str(folder / "influence.parquet"))
+
+
+WORDS = ("The mayor closed the bridge.", "The bridge was closed.")
+GROUPS = {
+    "duplicates": Group(
+        lambda _: Duplicates(threads=1),
+        [
+            ("kept", *WORDS, "c1", 0.9, True),
+            ("dropped", WORDS[0], "The mayor did it.", "c1", 0.8, False),  # the same source: the same meaning
+            ("boundary", *WORDS, "c2", 0.7, True),  # another context
+            ("unicode", "Zürich schläft.", "Żółw śpi.", "c3", 0.9, True),
+            ("null", *WORDS, None, 0.1, True),  # no context, no siblings
+        ],
+    ),
+    "near_duplicates": Group(
+        lambda _: NearDuplicates(min_jaccard=1.0),
+        [
+            ("kept", *WORDS, "c1", 0.9, True),
+            ("dropped", *WORDS, "c2", 0.8, False),
+            ("boundary", "The bridge the mayor closed.", WORDS[1], "c3", 0.7, False),  # the same words
+            ("kept", "The mayor closed the old bridge.", WORDS[1], "c3", 0.7, True),
+            ("unicode", "Zürich schläft.", "Żółw śpi.", "c4", 0.9, True),
+        ],
+    ),
+    "decontamination": Group(
+        _with_test_set,
+        [
+            ("kept", "The mayor opened the bridge.", "The bridge is open.", "c1", 0.9, True),
+            ("dropped", "Rain fell.", "The mayor closed the bridge.", "c1", 0.9, False),
+            ("boundary", "The bridge the mayor closed.", "Rain fell.", "c2", 0.9, False),  # the same words
+            ("unicode", "Snow fell in Zürich.", "Schnee fiel.", "c2", 0.9, False),
+        ],
+    ),
+    "influence_prune": Group(
+        _with_influences,
+        [
+            ("kept", *WORDS, "c1", 0.9, True),
+            ("dropped", *WORDS, "c2", 0.9, False),
+            ("boundary", *WORDS, "c3", 0.9, True),  # an influence of 0
+            ("null", *WORDS, "c4", 0.9, True),
+            ("unicode", "Zürich schläft.", "Żółw śpi.", "c5", 0.9, True),  # not in the table
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SELECTORS))
+def test_selectors(name: str, tmp_path: Path) -> None:
+    assert GROUPS.keys() == SELECTORS.keys(), "give a new selector an entry in GROUPS"
+    rows = GROUPS[name].rows
+    assert {"kept", "dropped", "boundary", "unicode"} <= {row[0] for row in rows}
+    columns = dict(zip(("kind", "source", "target", "context_id", "entailment"), zip(*rows, strict=True), strict=False))
+    spec = GROUPS[name].spec(tmp_path)
+    pairs = pa.table({**columns, "pair_id": [f"p{i}" for i in range(len(rows))], "task": ["summary"] * len(rows)})
+    for order in (range(len(rows)), range(len(rows))[::-1]):
+        found = spec.select(*[pairs.take(pa.array(order))] * 2)
+        assert found.null_count == 0
+        assert found.to_pylist() == [rows[i][-1] for i in order]
+    assert len(spec.select(pairs.slice(0, 0), pairs.slice(0, 0))) == 0

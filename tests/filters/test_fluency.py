@@ -1,0 +1,138 @@
+"""Fluency: against the model's own log-probabilities, without knowing neighbours, and how a text begins."""
+
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+from conftest import TEXTS
+from pydantic import ValidationError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from filters.base import FilterError
+from filters.fluency import DOCUMENT_BREAK, Fluency, Reader, open_reader, start_of
+from filters.models import EMBEDDED_FLUENCY, FLUENCY_FILE, load_language_model, revision_of
+from pipeline.teacher.loading import EMBEDDED, cache_root
+
+
+def rows(*pairs: tuple[str | None, str | None]) -> pa.Table:
+    columns = zip(*pairs, strict=True) if pairs else ((), ())
+    return pa.table(dict(zip(("source", "target"), (pa.array(c, pa.string()) for c in columns), strict=True)))
+
+
+def reader(folder: Path, token_budget: int = 256) -> Reader:
+    return Reader(str(folder), "", token_budget, 1, "cpu")
+
+
+def test_a_mean_is_that_of_the_models_own_log_probabilities(tiny_language_model: Path) -> None:
+    model, tokenizer = (kind.from_pretrained(tiny_language_model) for kind in (AutoModelForCausalLM, AutoTokenizer))
+    texts = [*TEXTS, " ".join(TEXTS * 4)]
+    for text, found in zip(texts, reader(tiny_language_model)(texts), strict=True):
+        ids = [tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]][:64]
+        with torch.inference_mode():
+            loss = model(input_ids=torch.tensor([ids]), labels=torch.tensor([ids])).loss  # the mean over ids[1:]
+        assert found == pytest.approx(float(loss), abs=1e-4)
+
+
+def test_the_score_is_the_rise_from_source_to_target(tiny_language_model: Path) -> None:
+    read = dict(zip(TEXTS, reader(tiny_language_model)(TEXTS).tolist(), strict=True))
+    spec = Fluency(model=str(tiny_language_model), threads=1)
+    found = spec.open("cpu")(rows(*[(a, b) for a in TEXTS for b in TEXTS])).to_pylist()
+    assert found == pytest.approx([read[b] - read[a] for a in TEXTS for b in TEXTS], abs=1e-6)
+    known, unknown = spec.open("cpu")(
+        rows((TEXTS[0], TEXTS[1]), (TEXTS[0], "spring the until closed stay"))
+    ).to_pylist()
+    assert known < 1 < unknown
+
+
+@pytest.mark.parametrize("token_budget", [1, 64, 500])
+def test_a_mean_does_not_know_its_neighbours(tiny_language_model: Path, token_budget: int) -> None:
+    texts = list(dict.fromkeys(" ".join(text.split()[:n]) for text in TEXTS for n in (1, 3, 6, 9)))
+    together = dict(zip(texts, reader(tiny_language_model, token_budget)(texts).tolist(), strict=True))
+    shuffled = random.Random(0).sample(texts, len(texts))
+    fresh, alone = (reader(tiny_language_model, token_budget) for _ in range(2))
+    assert dict(zip(shuffled, fresh(shuffled).tolist(), strict=True)) == together
+    assert all(alone([text])[0] == together[text] for text in shuffled)
+
+
+def test_each_sentence_is_read_once(tiny_language_model: Path) -> None:
+    once = reader(tiny_language_model)
+    first = once(TEXTS + TEXTS).tolist()
+    assert once.read == len(TEXTS) and first[: len(TEXTS)] == first[len(TEXTS) :]
+    assert once(TEXTS[::-1]).tolist() == first[: len(TEXTS)][::-1]
+    assert once.read == len(TEXTS)
+    assert once([]).shape == (0,)
+
+
+def test_null_and_blank_rows_have_no_score(tiny_language_model: Path) -> None:
+    spec = Fluency(model=str(tiny_language_model), threads=1, max_rise=20)
+    scores = spec.open("cpu")(rows((None, "x"), ("x", None), ("", "x"), ("x", " \n"), (TEXTS[0], TEXTS[0])))
+    assert scores.to_pylist() == [None] * 4 + [0.0]
+    assert spec.keep(scores).to_pylist() == [False] * 4 + [True]
+    assert len(spec.open("cpu")(rows())) == 0
+
+
+def test_without_any_first_token_the_first_of_the_text_is_not_counted(tiny_language_model: Path) -> None:
+    """And a text of one token then has nothing to count: null."""
+    spec = Fluency(model=str(tiny_language_model), threads=1, token_budget=64)
+    opened = open_reader(spec.model, "", 64, 1, "cpu")
+    before = opened(["Yes.", TEXTS[0]])
+    object.__setattr__(opened._loaded, "start", ())
+    opened._known.clear()
+    after = spec.open("cpu")(rows((TEXTS[0], "Y"), (TEXTS[0], TEXTS[0])))
+    assert after.to_pylist() == [None, 0.0]
+    assert opened([TEXTS[0]])[0] != before[1]
+    open_reader.cache_clear()
+
+
+def test_a_text_begins_with_the_break_between_documents_else_bos_else_eos_else_nothing() -> None:
+    class Words:
+        """As much of a tokenizer as is asked here."""
+
+        def __init__(self, vocabulary: dict[str, int], bos: int | None, eos: int | None) -> None:
+            self.vocabulary, self.bos_token_id, self.eos_token_id = vocabulary, bos, eos
+
+        def get_vocab(self) -> dict[str, int]:
+            return self.vocabulary
+
+        def convert_tokens_to_ids(self, token: str) -> int:
+            return self.vocabulary[token]
+
+    assert start_of(Words({DOCUMENT_BREAK: 7}, 1, 2)) == (7,)
+    assert start_of(Words({}, 0, 2)) == (0,)
+    assert start_of(Words({}, None, 2)) == (2,)
+    assert start_of(Words({}, None, None)) == ()
+
+
+def test_the_threshold_passes_itself_and_bad_parameters_are_refused(tiny_bert: Path) -> None:
+    scores = pa.array([-1.0, 0.5, 0.51, None], pa.float32())
+    assert Fluency(max_rise=0.5).keep(scores).to_pylist() == [True, True, False, False]
+    for given in ({"max_rise": float("nan")}, {"max_rise": 21}, {"threads": 0}):
+        with pytest.raises(ValidationError):
+            Fluency(**given)
+    with pytest.raises(FilterError, match="no folder"):
+        Fluency(model="/no/such/model").open("cpu")
+    with pytest.raises(FilterError, match="no such embedded model"):
+        Fluency(model="embedded:gpt-9").open("cpu")
+    with pytest.raises(FilterError, match="language model"):
+        load_language_model(str(tiny_bert))  # a classifier
+
+
+def test_the_embedded_model_is_the_teachers() -> None:
+    """Named twice, since filters see no other room; the same package, the same file."""
+    assert EMBEDDED[EMBEDDED_FLUENCY][1] == FLUENCY_FILE
+    assert len(revision_of(EMBEDDED_FLUENCY)) == 32
+
+
+@pytest.mark.skipif(
+    not (cache_root() / "smollm2-135m-instruct" / "config.json").exists(),
+    reason="the teacher has not been unpacked yet",
+)
+def test_the_embedded_model_tells_a_sentence_from_its_words() -> None:
+    spec = Fluency(threads=1)
+    table = rows((TEXTS[0], TEXTS[1]), (TEXTS[0], "approved Tuesday council on new the The budget."))
+    good, bad = spec.open("cpu")(table).to_pylist()
+    assert good < 2 < bad
+    assert spec.keep(pa.array([good, bad], pa.float32())).to_pylist() == [True, False]
+    open_reader.cache_clear()

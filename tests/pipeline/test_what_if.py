@@ -1,0 +1,446 @@
+"""A dry run tells what the real one would: exactly where scores are stored, within its bounds where they are not."""
+
+import csv
+import itertools
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from test_pair import candidates
+from toy_filters import Diarist, asked, chance, panels
+
+from filters.base import Filter, Panel, Selector
+from filters.batches import FloatArray
+from filters.duplicates import Duplicates
+from filters.length import Length
+from filters.near_duplicates import NearDuplicates
+from filters.overlap import Overlap
+from filters.similarity import Similarity
+from filters.wellformed import Wellformed
+from pipeline.__main__ import main
+from pipeline.assemble import Assemble
+from pipeline.backend import LocalBackend
+from pipeline.errors import UserError
+from pipeline.funnel import levels
+from pipeline.judge import JudgePairs
+from pipeline.pair import FormPairs
+from pipeline.plan import FoldStep, Input, MapStep, Read, Step
+from pipeline.recipe_sections import Corpus
+from pipeline.runner import run_steps
+from pipeline.shard import read_rows
+from pipeline.span import Span
+from pipeline.status import run_status
+from pipeline.store import Run
+from pipeline.thresholds import is_threshold, loosened, thresholds, tightened
+from pipeline.what_if import Wanted, WhatIf, what_if
+from pipeline.what_if_filters import verdicts
+from pipeline.yield_curve import curve
+
+TASKS = ("paraphrase", "summary")
+CONTEXTS = ("aaaa", "bbbb", "cccc", "dddd")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Backwards(Diarist):
+    """The diarist, asked the other way round."""
+
+    name: ClassVar[str] = "reverse_entailment"
+
+    def _score(self, rows: pa.Table) -> pa.Array:
+        swapped = rows.select(["target", "source"]).rename_columns(["source", "target"])
+        return super()._score(swapped)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ToyDuplicates(Duplicates):
+    """The real selector, its judge a hash."""
+
+    share: float = 0.9
+
+    def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
+        def ask(asked: Sequence[tuple[str, str]]) -> FloatArray:
+            return np.array([chance(f"{a}!", b) ** self.share for a, b in asked], np.float32)
+
+        return self.select_with(ask, lambda texts: np.ones((len(texts), 1), np.float32), pairs, scores)
+
+
+def wanted(
+    diary: Path | str = "",
+    probability: float = 0.5,
+    reverse: float = 0.2,
+    rouge: float = 0.9,
+    below: float = 0.95,
+    cap: int = 0,
+    copies: float = 0.0,
+    **selector: float,
+) -> Wanted:
+    judges: tuple[Filter, ...] = (Diarist(str(diary), probability), Backwards(str(diary), reverse))
+    tasks = {
+        "paraphrase": Panel((Length(min_ratio=0.3, max_ratio=2.5), Overlap(max_rouge_l=rouge), *judges)),
+        "summary": Panel((Length(below_ratio=below), Overlap(max_rouge_l=rouge), judges[0])),
+    }
+    chosen: tuple[Selector, ...] = (ToyDuplicates(min_probability=0.6, one_way_tasks=("summary",), **selector),)  # type: ignore[arg-type]
+    if copies:
+        chosen += (NearDuplicates(min_jaccard=copies),)
+    corpus = Assemble(dict.fromkeys(tasks, chosen), Corpus(max_pairs_per_context=cap))
+    return Wanted(FormPairs(tasks, Wellformed()), JudgePairs(tasks), corpus)
+
+
+def shards() -> tuple[Input, ...]:
+    """The same sentences in several contexts, and in part of them: pairs repeat, and contexts differ in size."""
+    table = candidates()
+    parts = [table.slice(0, table.num_rows - 2 * i) for i in range(len(CONTEXTS))]
+    place = table.column_names.index("context_id")
+    named = [
+        part.set_column(place, "context_id", pa.repeat(name, part.num_rows))
+        for name, part in zip(CONTEXTS, parts, strict=True)
+    ]
+    return tuple(Input.planned(pa.concat_tables(named[i : i + 2])) for i in (0, 2))
+
+
+def refilter(run: Run, stages: Wanted) -> None:
+    both = {name: Read(0, name) for name in ("pairs", "scores")}
+    steps: list[Step] = [
+        MapStep(0, stages.pairs, shards()),
+        MapStep(0, stages.scores, Read(0, "pairs")),
+        FoldStep(0, stages.corpus, both),
+    ]
+    with run.locked():
+        run_steps(run, steps, LocalBackend())
+
+
+def copy(run: Run, name: str) -> Run:
+    shutil.copytree(run.folder, run.folder.parent / name)
+    return Run(run.folder.parent / name)
+
+
+@pytest.fixture(scope="module")
+def stored_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run.named("r", tmp_path_factory.mktemp("runs"))
+    refilter(run, wanted())
+    return run
+
+
+def contains(found: WhatIf, run: Run) -> None:
+    """Every number of the real funnel lies within the spans of the dry one."""
+    for level in levels(run_status(run)):
+        mine = found.level(level.stage, level.task)
+        for span, real in [(mine.entered, level.entered), (mine.left, level.left)]:
+            assert span.least <= real <= span.most, (level, mine)
+        for reason in mine.dropped.keys() | level.dropped.keys():
+            span, real = mine.dropped.get(reason, Span(0, 0)), level.dropped.get(reason, 0)
+            assert 0 <= span.least <= real <= span.most, (reason, level, mine)
+
+
+def exact(found: WhatIf, stages: Sequence[str] = ("scores", "corpus")) -> bool:
+    spans = [(level.entered, level.left, *level.dropped.values()) for level in found.funnel if level.stage in stages]
+    return all(span.exact for spans_of in spans for span in spans_of)
+
+
+def test_as_it_is(stored_run: Run) -> None:
+    found = what_if(stored_run, wanted())
+    contains(found, stored_run)
+    assert exact(found, ("pairs", "scores", "corpus"))
+    assert found.asked_at_most == dict.fromkeys(TASKS, 0)
+    assert all(span.most > 0 for span in found.accepted.values())
+
+
+TIGHTER = [
+    {"probability": 0.6},
+    {"probability": 0.8},
+    {"probability": 1.0},
+    {"reverse": 0.7},
+    {"rouge": 0.5},
+    {"below": 0.6},
+    {"rouge": 0.6, "below": 0.7, "probability": 0.7, "reverse": 0.4},
+    {"cap": 2},
+    {"probability": 0.7, "cap": 3},
+]
+
+
+@pytest.mark.parametrize("tighter", TIGHTER, ids=str)
+@pytest.mark.parametrize("selector", [{}, {"sentence_once": True}, {"copies": 0.5}], ids=str)
+def test_tightened(tmp_path: Path, tighter: dict[str, float], selector: dict[str, float]) -> None:
+    run = Run.named("r", tmp_path)
+    refilter(run, wanted(**selector))  # type: ignore[arg-type]
+    stages = wanted(**tighter, **selector)  # type: ignore[arg-type]
+    found = what_if(run, stages)
+    again = copy(run, "again")
+    refilter(again, stages)
+    contains(found, again)
+    assert exact(found, ("scores",))
+    assert found.asked_at_most == dict.fromkeys(TASKS, 0)
+    if tighter.keys() <= {"probability", "cap"}:
+        # The weakest go first, so nothing that they had pushed out comes back: of a summary all is known.
+        assert found.level("corpus", "summary").left.exact
+
+
+LOOSER = [
+    {"probability": 0.3},
+    {"reverse": 0.0},
+    {"rouge": 1.0},
+    {"below": 2.0},
+    {"rouge": 1.0, "probability": 0.7},
+    {"below": 1.2, "rouge": 0.6, "reverse": 0.6},
+    {"probability": 0.0, "reverse": 0.0, "rouge": 1.0, "cap": 2},
+]
+
+
+@pytest.mark.parametrize("looser", LOOSER, ids=str)
+def test_loosened(stored_run: Run, tmp_path: Path, looser: dict[str, float]) -> None:
+    diary = tmp_path / "diary"
+    run = Run.named("r", tmp_path)
+    refilter(run, wanted(diary))
+    before = len(asked(diary))
+    stages = wanted(diary, **looser)  # type: ignore[arg-type]
+    found = what_if(run, stages)
+    refilter(run, stages)
+    contains(found, run)
+    fresh = asked(diary)[before:]
+    sides = {frozenset(line.split(" | ")) for line in fresh}
+    assert len(sides) <= sum(found.asked_at_most.values())
+    again = what_if(run, stages)  # now all is known
+    contains(again, run)
+    assert exact(again)
+
+
+def test_every_pair_of_thresholds(tmp_path: Path) -> None:
+    """From any to any: within bounds; and what was asked once, though a tighter threshold came between, is known."""
+    run, values = Run.named("r", tmp_path), ((0.2, 0.9), (0.8, 0.5), (0.5, 1.0), (0.9, 0.3), (0.2, 0.9))
+    refilter(run, wanted(probability=0.2, rouge=0.9))
+    for probability, rouge in itertools.islice(values, 1, None):
+        stages = wanted(probability=probability, rouge=rouge)
+        found = what_if(run, stages)
+        refilter(run, stages)
+        contains(found, run)
+
+
+def test_an_answer_kept_beside_the_shard_is_known(stored_run: Run) -> None:
+    run = copy(stored_run, "beside")
+    refilter(run, wanted(probability=0.95))  # has no place for most answers of the second judge, nor for many rows
+    assert list(run.folder.rglob("answers/*.parquet"))
+    found = what_if(run, wanted())
+    contains(found, stored_run)
+    nulls = found.verdicts["paraphrase"].rows.scores("reverse_entailment").null_count
+    assert found.asked_at_most["paraphrase"] <= nulls  # that it could not say is not put by
+    least = what_if(stored_run, wanted()).level("scores", "paraphrase").left.least
+    assert found.level("scores", "paraphrase").left.least == least > 0
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [{"max_hops": 0}, {"sentence_once": True}, {"share": 0.5}, {"probability": 0.8, "max_hops": 0}],
+    ids=str,
+)
+def test_other_selectors_are_bounded(stored_run: Run, selector: dict[str, float]) -> None:
+    found = what_if(stored_run, wanted(**selector))  # type: ignore[arg-type]
+    again = copy(stored_run, f"selector-{abs(hash(str(selector)))}")
+    refilter(again, wanted(**selector))  # type: ignore[arg-type]
+    contains(found, again)
+    assert not exact(found, ("corpus",))
+    assert all(span.least > 0 for span in found.accepted.values())
+
+
+def test_without_a_corpus_the_selectors_are_bounded(stored_run: Run) -> None:
+    run = copy(stored_run, "bare")
+    shutil.rmtree(run.stage(0, "corpus").folder)
+    found = what_if(run, wanted())
+    contains(found, stored_run)
+    assert exact(found, ("scores",))
+    assert not exact(found, ("corpus",))
+
+
+def test_nulls_never_pass_and_are_no_question(stored_run: Run) -> None:
+    found = what_if(stored_run, wanted(probability=0.0, reverse=0.0))
+    for path in stored_run.stage(0, "pairs").tables():
+        rows = read_rows(path)
+        assert pc.any(pc.match_substring(rows["source"], "river")).as_py()
+    seen = found.verdicts["summary"]
+    nulls = seen.rows.scores("entailment").is_null().to_numpy(zero_copy_only=False)
+    assert nulls.any()
+    assert not (nulls & seen.possible()).any()
+    assert found.asked_at_most["summary"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: Wanted(w.pairs, JudgePairs(wanted("another").scores.tasks), w.corpus), "entailment.diary"),
+        (lambda w: Wanted(FormPairs(w.pairs.tasks, Wellformed(min_words=2)), w.scores, w.corpus), "min_words: 6 -> 2"),
+        (lambda w: Wanted(FormPairs(panels(), Wellformed()), JudgePairs(panels()), w.corpus), "entailment"),
+        (lambda w: Wanted(_form(_with_task(w)), JudgePairs(_with_task(w)), w.corpus), "tasks.third"),
+        (lambda w: Wanted(_form(_with_filter(w)), JudgePairs(_with_filter(w)), w.corpus), "has no stored scores"),
+    ],
+)
+def test_what_scores_cannot_tell_is_refused(stored_run: Run, change: object, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        what_if(stored_run, change(wanted()))  # type: ignore[operator]
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def _form(tasks: dict[str, Panel]) -> FormPairs:
+    return FormPairs(tasks, Wellformed())
+
+
+def _with_task(stages: Wanted) -> dict[str, Panel]:
+    return {**stages.scores.tasks, "third": stages.scores.tasks["summary"]}
+
+
+def _with_filter(stages: Wanted) -> dict[str, Panel]:
+    summary = stages.scores.tasks["summary"]
+    from filters.numbers import Numbers
+
+    return {**stages.scores.tasks, "summary": Panel((Numbers(), *summary.filters))}
+
+
+def test_scores_that_are_not_finished(stored_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no scores yet"):
+        what_if(Run.named("none", tmp_path), wanted())
+    run = copy(stored_run, "torn")
+    run.stage(0, "scores").shard(1).unlink()
+    with pytest.raises(UserError, match="not of the candidates"):
+        what_if(run, wanted())
+
+
+def test_the_curve_is_what_brute_force_counts(stored_run: Run) -> None:
+    rows = curve(what_if(stored_run, wanted()).verdicts)
+    assert {(row[0], row[1]) for row in rows} == {
+        *(("paraphrase", name) for name in ("length", "overlap", "entailment", "reverse_entailment")),
+        *(("summary", name) for name in ("length", "overlap", "entailment")),
+    }
+    table = pa.concat_tables([_beside(stored_run, index) for index in (0, 1)])
+    summaries = table.filter(pc.equal(table["task"], "summary")).to_pylist()
+    for task, name, _, value, kept, share, at_most, _ in rows:
+        if (task, name) == ("summary", "entailment"):
+            assert isinstance(value, float)
+            passing = [r for r in summaries if (r["entailment"] or 0.0) >= np.float32(value)]
+            passing = [r for r in passing if r["entailment"] is not None]
+            assert kept == at_most == len(passing)
+            assert share == pytest.approx(len(passing) / len(summaries), abs=1e-6)
+    for task in TASKS:
+        left = what_if(stored_run, wanted()).level("scores", task).left.least
+        own = [row for row in rows if row[0] == task and row[-1] == 1]
+        assert own
+        assert {row[4] for row in own} == {left}
+    open_ = [row for row in rows if row[:2] == ("paraphrase", "entailment") and row[4] < row[6]]  # type: ignore[operator]
+    assert all(row[3] < 0.5 for row in open_)  # type: ignore[operator]
+    assert open_
+
+
+def _beside(run: Run, index: int) -> pa.Table:
+    scores = read_rows(run.stage(0, "scores").shard(index))
+    return scores.append_column("task", read_rows(run.stage(0, "pairs").shard(index))["task"])
+
+
+def test_what_is_a_threshold() -> None:
+    scores = pa.array([0.1, 0.5, None, 0.9], pa.float32())
+    assert thresholds(Length(below_ratio=0.8), scores) == {"below_ratio": 0.8}
+    assert set(thresholds(Similarity(), scores)) == {"min_cosine", "max_cosine"}
+    assert thresholds(Wellformed(), scores) == {}
+    assert not is_threshold(Similarity(), "token_budget", 64)
+    assert loosened(Overlap(max_rouge_l=0.5), Overlap(max_rouge_l=0.500001))
+    assert tightened(Overlap(max_rouge_l=0.5), Overlap(max_rouge_l=0.499999))
+    assert not loosened(Overlap(max_rouge_l=0.5), Overlap(max_rouge_l=0.499999))
+    assert loosened(Length(below_ratio=0.8), Length(below_ratio=0.8, max_ratio=None, min_ratio=None)) is False
+    assert loosened(Length(max_ratio=0.8), Length())
+
+
+def test_no_rows(stored_run: Run) -> None:
+    rows = what_if(stored_run, wanted()).verdicts["summary"].rows
+    none = type(rows)(rows.columns.slice(0, 0))
+    assert verdicts(none, wanted().scores.tasks["summary"]).certain().tolist() == []
+
+
+RECIPE = """
+[tasks.summary]
+instruction = "summarize: "
+[tasks.summary.panel.length]
+below_ratio = 0.9
+[tasks.summary.panel.overlap]
+max_rouge_l = 0.9
+[tasks.summary.panel.numbers]
+[run]
+backend = "local"
+"""
+SOURCE = "The city council approved the new budget for the {} schools on Monday after a very long debate about it."
+TARGETS = (
+    "The council approved the new budget for the schools on Monday.",
+    "The city council approved a budget of {}.",
+    "After a long debate about it the city council approved the new budget for the {} schools.",
+)
+
+
+@pytest.fixture
+def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """A run of the user's pairs under a recipe without a model; the words that filter it again."""
+    monkeypatch.setenv("IMPOSSIBLE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain.toml").write_text(RECIPE)
+    rows = [{"source": SOURCE.format(n), "target": target.format(n)} for n in range(12) for target in TARGETS]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["filter", "--recipe", "plain.toml", "--run", "mine", "--pairs", "mine.jsonl"]
+    assert call(*words) == 0
+    capfd.readouterr()
+    return words
+
+
+def call(*words: str) -> int:
+    before, sys.argv = sys.argv, ["pipeline", *words]
+    try:
+        main()
+    except SystemExit as ended:
+        return int(str(ended.code or 0))
+    finally:
+        sys.argv = before
+    return 0
+
+
+def test_the_command(brought: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder, tighter = tmp_path / "runs" / "mine", "tasks.summary.panel.length.below_ratio=0.7"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    dry = ["filter", "--run", "mine", "--dry-run", "--set", tighter]
+    assert call(*dry, "--json", "--curve", str(tmp_path / "c" / "curve.csv")) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert call(*dry) == 0
+    assert "no new pair would be asked about" in capfd.readouterr().out
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert call(*brought, "--set", tighter) == 0
+    capfd.readouterr()
+    assert call("status", "--run", "mine", "--json") == 0
+    real = json.loads(capfd.readouterr().out)
+    after = [level for level in real["funnel"] if level["stage"] != "pairs"]
+    assert [level for level in said["funnel"] if level["stage"] != "pairs"] == after
+    assert said["accepted"] == real["accepted"]
+    assert 0 < said["accepted"]["summary"] < 36
+    with (tmp_path / "c" / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["filter"] for row in rows} == {"length", "overlap", "numbers"}
+    assert {int(row["kept"]) for row in rows if row["current"] == "1"} == {said["kept_by_filters"]["summary"]}
+
+
+def test_the_command_refuses_in_one_line(brought: list[str], capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for words, wanted_word in [
+        (["--dry-run", "--set", "tasks.summary.panel.length.below=0.7"], "nearest is"),
+        (["--dry-run", "--set", "models.judge=org/another"], "models.judge"),
+        (["--dry-run", "--set", "models.teacher=gpt2"], "models.teacher"),
+        (["--dry-run", "--set", "tasks.summary.panel.numbers.both_ways=true"], "numbers.both_ways: false -> true"),
+        (["--dry-run", "--pairs", "mine.jsonl"], "--pairs"),
+        (["--curve", "c.csv"], "--dry-run"),
+        (["--dry-run", "--curve", str(tmp_path / "plain.toml" / "c.csv")], "cannot be written"),
+    ]:
+        assert call("filter", "--run", "mine", *words) == 2
+        said = capfd.readouterr().err
+        assert wanted_word in said
+        assert len(said.splitlines()) == 1
+    assert call("filter", "--run", "none-such", "--dry-run") == 2
+    assert "not found" in capfd.readouterr().err
