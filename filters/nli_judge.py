@@ -178,5 +178,5 @@ class _Loaded:
 
 def _load(spec: JudgeSpec) -> _Loaded:
     judge = load_judge(spec.model, spec.revision, spec.entailment_label, spec.device)
-    answer = open_back_end(judge, spec.back_end, spec.token_budget, spec.device)
+    answer = open_back_end(judge, spec.back_end, spec.token_budget, spec.device, spec.threads)
     return _Loaded(judge.tokenizer, splice_of(judge.tokenizer), judge.window, answer)

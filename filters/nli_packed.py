@@ -10,7 +10,8 @@ rows go one at a time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain, groupby
 from typing import NamedTuple
 
@@ -45,20 +46,33 @@ PackedForward = Callable[[Packed], torch.Tensor]
 
 @dataclass(frozen=True)
 class PackedRows:
-    """Runs `forward` over rows of any lengths, sorted by length. `width` is the model's."""
+    """Runs `forward` over rows of any lengths, sorted by length. `width` is the model's.
+
+    Each of `workers` threads has a batch of its own. Two threads on one batch would wait for each other at every step:
+    that is slower, much slower where something else wants the processor, and sums could depend on their number.
+    """
 
     forward: PackedForward
     token_budget: int
     width: int
+    workers: int = 1
 
     def __call__(self, rows: Sequence[Tokens]) -> FloatArray:
         """(len(rows), 1): results in the order of `rows`."""
         results = np.zeros((len(rows), 1), np.float32)
-        with torch.inference_mode():
-            for places in batches([len(row.ids) for row in rows], self.token_budget):
-                batch = pack([rows[place] for place in places], self.token_budget, self.width)
-                results[places, 0] = self.forward(batch)[: len(places)].float().numpy()
+        lengths = [len(row.ids) for row in rows]
+        share = max(FEWEST_TOKENS, -(-sum(lengths) // self.workers))
+        found = list(batches(lengths, min(self.token_budget, share)))
+        with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            answers = pool.map(self._answer, ([rows[place] for place in places] for places in found))
+            for places, answer in zip(found, answers, strict=True):
+                results[places, 0] = answer
         return results
+
+    def _answer(self, rows: Sequence[Tokens]) -> FloatArray:
+        with torch.inference_mode():
+            found: FloatArray = self.forward(pack(rows, self.token_budget, self.width))[: len(rows)].float().numpy()
+        return found
 
 
 def batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
@@ -119,7 +133,7 @@ def proven(rows: PackedRows, window: int, vocabulary: int) -> PackedRows:
     halves = np.concatenate([rows(samples[::2]), rows(samples[1::2])])
     if np.array_equal(together, apart) and np.array_equal(np.concatenate([together[::2], together[1::2]]), halves):
         return rows
-    return PackedRows(rows.forward, 1, rows.width)
+    return replace(rows, token_budget=1)
 
 
 def sample_rows(window: int, vocabulary: int) -> list[Tokens]:

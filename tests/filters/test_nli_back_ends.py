@@ -105,19 +105,28 @@ def test_our_forward_pass_is_the_models_own(make: Callable[[], PreTrainedModel])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("threads", "count"), [(1, 40), (2, 10)])
-def test_a_row_does_not_know_its_neighbours(dtype: torch.dtype, threads: int, count: int) -> None:
-    """Few rows for two threads: where the processor is busy, threads wait long for each other."""
+def test_a_row_does_not_know_its_neighbours(dtype: torch.dtype) -> None:
+    """Nor the budget, nor how many threads there are."""
     forward = open_forward(opened(bert), 2, dtype)
-    rows = some_rows(count)
-    with fixed_threads(threads):
-        together = PackedRows(forward, 2048, 256)(rows)
-        alone = np.concatenate([PackedRows(forward, 2048, 256)([row]) for row in rows])
-        assert together.tolist() == alone.tolist()
-        order = random.Random(2).sample(range(len(rows)), len(rows))
-        for budget in (1, 150, 700):
-            shuffled = PackedRows(forward, budget, 256)([rows[place] for place in order])
-            assert shuffled.tolist() == together[order].tolist()
+    rows = some_rows(40)
+    together = PackedRows(forward, 2048, 256)(rows)
+    alone = np.concatenate([PackedRows(forward, 2048, 256)([row]) for row in rows])
+    assert together.tolist() == alone.tolist()
+    order = random.Random(2).sample(range(len(rows)), len(rows))
+    for budget, workers in ((1, 1), (150, 1), (700, 2), (2048, 2), (2048, 3)):
+        shuffled = PackedRows(forward, budget, 256, workers)([rows[place] for place in order])
+        assert shuffled.tolist() == together[order].tolist()
+
+
+def test_threads_of_the_caller_are_left_as_they_were() -> None:
+    forward = open_forward(opened(bert), 2, torch.float32)
+    with fixed_threads(2):
+        PackedRows(forward, 2048, 256, 2)(some_rows(4))
+        assert torch.get_num_threads() == 2
+
+
+def test_no_rows_no_results() -> None:
+    assert PackedRows(open_forward(opened(bert), 2, torch.float32), 2048, 256)([]).shape == (0, 1)
 
 
 def test_batches_are_sorted_and_within_the_budget() -> None:
