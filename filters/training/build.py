@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow.dataset as ds
 
 from filters.models import EMBEDDED_ENCODER, load_encoder
-from filters.second_judge import base_classifier
 from filters.training.captions import caption_pairs
 from filters.training.hard_pairs import RULES, hard_pairs
 from filters.training.recombination import recombination_pairs
@@ -33,8 +32,8 @@ RECOMBINED = {"cad": 8000, "lingnli": 3000, "taxinli": 3000, "newprotocols": 100
 MOST_OF_A_RULE = 4000
 SIBLINGS_A_BAND = 75
 CAPTIONS, OWN_RULES = 9500, 8000
-SECOND_LAYERS = 12
-BLOCK, CROSSINGS = 60, 150
+BLOCK = 60
+CROSSINGS, CROSSINGS_OF_TEXT = 150, 6
 
 
 class Sources(NamedTuple):
@@ -65,16 +64,6 @@ def build(sources: Sources, work: Path) -> Path:
     return train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
 
 
-def build_second(labelled: Path, work: Path) -> Path:
-    """The folder of the trained second judge. Give its weights to `export_second_judge`."""
-    start = work / "second-base"
-    if not start.exists():
-        model, tokenizer = base_classifier(SECOND_LAYERS)
-        model.save_pretrained(start)
-        tokenizer.save_pretrained(start)
-    return train(spec_of("second", str(start), labelled), work / "second")
-
-
 def spec_of(name: str, base: str, *rows: Path) -> TrainingSpec:
     """`larger.toml` or another beside this file, with the places of this machine put in."""
     settings = tomllib.loads((SPECS / f"{name}.toml").read_text(encoding="utf-8"))
@@ -97,7 +86,7 @@ def crossed_rows(sources: Sources, seed: int = 0) -> Iterator[dict[str, Any]]:
     contexts = candidates_of(sources.candidates)
     pairs = [
         *recombination_pairs(contexts, CROSSINGS, seed),
-        *recombination_pairs(blocks, CROSSINGS * BLOCK // 1500, seed),
+        *recombination_pairs(blocks, CROSSINGS_OF_TEXT, seed),
         *hard_pairs((text for texts in contexts.values() for text in texts), ["own_unhedged"]),
     ]
     return (asdict(pair) for pair in pairs)

@@ -73,7 +73,8 @@ def measured(
     rng = np.random.default_rng(0)
     draws = [rng.integers(0, len(score), len(score)) for _ in range(resamples)]
     values = [statistic(score[draw], good[draw], weight[draw]) for draw in draws]  # type: ignore[arg-type]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    known = [value for value in values if not np.isnan(value)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
     return Measured(statistic(score, good, weight), float(low), float(high))  # type: ignore[arg-type]
 
 

@@ -1,6 +1,7 @@
 """Shapes follow from a row's length alone, and a row's result from the row alone."""
 
 import numpy as np
+import pytest
 import torch
 
 from filters.batches import FixedShapes, FloatArray, TokenBatch, Tokens, bucket_of, fixed_threads, rows_of
@@ -70,10 +71,7 @@ def test_padding_and_types() -> None:
 
 def test_threads_are_given_back_after_an_error() -> None:
     before = torch.get_num_threads()
-    try:
-        with fixed_threads(1):
-            assert torch.get_num_threads() == 1
-            raise KeyError("x")
-    except KeyError:
-        pass
+    with pytest.raises(KeyError), fixed_threads(1):
+        assert torch.get_num_threads() == 1
+        raise KeyError("x")
     assert torch.get_num_threads() == before

@@ -214,14 +214,19 @@ def test_loosened(stored_run: Run, tmp_path: Path, looser: dict[str, float]) -> 
 
 
 def test_every_pair_of_thresholds(tmp_path: Path) -> None:
-    """From any to any: within bounds; and what was asked once, though a tighter threshold came between, is known."""
-    run, values = Run.named("r", tmp_path), ((0.2, 0.9), (0.8, 0.5), (0.5, 1.0), (0.9, 0.3), (0.2, 0.9))
-    refilter(run, wanted(probability=0.2, rouge=0.9))
+    """From any to any: within bounds; and an answer, though a tighter threshold came between, is not asked for again.
+
+    What the judge could not say is no answer: it alone is asked again.
+    """
+    run, diary = Run.named("r", tmp_path), tmp_path / "diary"
+    values = ((0.2, 0.9), (0.8, 0.5), (0.5, 1.0), (0.9, 0.3), (0.2, 0.9))
+    refilter(run, wanted(diary, probability=0.2, rouge=0.9))
     for probability, rouge in itertools.islice(values, 1, None):
-        stages = wanted(probability=probability, rouge=rouge)
+        stages, before = wanted(diary, probability=probability, rouge=rouge), asked(diary)
         found = what_if(run, stages)
         refilter(run, stages)
         contains(found, run)
+    assert before and all("river" in line.split(" | ")[0] for line in asked(diary)[len(before) :])
 
 
 def test_an_answer_kept_beside_the_shard_is_known(stored_run: Run) -> None:
