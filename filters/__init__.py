@@ -11,6 +11,7 @@ from filters.length import Length
 from filters.modality import Hedges
 from filters.near_duplicates import NearDuplicates
 from filters.numbers import Numbers
+from filters.one_per_source import OnePerSource
 from filters.overlap import Novelty, Overlap
 from filters.polarity import Converses, Negation
 from filters.reference import Pronouns
@@ -43,5 +44,6 @@ SELECTORS: dict[str, type[Selector]] = {
     "duplicates": Duplicates,
     "influence_prune": InfluencePrune,
     "near_duplicates": NearDuplicates,
+    "one_per_source": OnePerSource,
     "decontamination": Decontamination,
 }

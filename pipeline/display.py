@@ -43,7 +43,8 @@ class _Bars:
     def __call__(self, tick: Tick) -> None:
         key = (tick.round, tick.stage)
         if key not in self.bars:
-            self.bars[key] = self.progress.add_task(tick.stage, total=tick.total, completed=tick.done, rate="")
+            name = f"{tick.round} {tick.stage}" if tick.round else tick.stage
+            self.bars[key] = self.progress.add_task(name, total=tick.total, completed=tick.done, rate="")
             self.made[key] = 0
             return
         self.made[key] += tick.rows
@@ -61,9 +62,14 @@ def stages_table(stages: Sequence[StageStatus]) -> Table:
 
 
 def funnel_table(stages: Sequence[StageStatus]) -> Table:
-    table = Table("stage", "of", "in", "out", "dropped by", title="Funnel", title_justify="left")
-    for level in levels(stages):
-        table.add_row(level.stage, level.task or "all", f"{level.entered:,}", f"{level.left:,}", _dropped(level))
+    found = levels(stages)
+    several = any(level.round for level in found)
+    head = ("round",) if several else ()
+    table = Table(*head, "stage", "of", "in", "out", "dropped by", title="Funnel", title_justify="left")
+    for level in found:
+        first = (str(level.round),) if several else ()
+        cells = (level.task or "all", f"{level.entered:,}", f"{level.left:,}", _dropped(level))
+        table.add_row(*first, level.stage, *cells)
     return table
 
 
@@ -74,11 +80,14 @@ def _dropped(level: Level) -> str:
 
 def summary(stages: Sequence[StageStatus]) -> str:
     """One line: what was accepted, and what it cost in tokens."""
-    kept = accepted(stages)
-    counts = {name: number for status in stages for name, number in status.counts.items()}
+    last = max((status.round for status in stages if status.stage == "candidates"), default=0)
+    kept = accepted(status for status in stages if status.round == last)
+    counts = {n: number for status in stages if status.round == last for n, number in status.counts.items()}
     decoded, used = counts.get("tokens_decoded", 0), counts.get("tokens_kept", 0)
     line = "accepted: " + ", ".join(f"{number:,} {task}" for task, number in sorted(kept.items()))
-    if decoded:
+    if last:
+        line = f"round {last} {line}"
+    if decoded and used:
         line += f"; tokens decoded {decoded:,}, kept {used / decoded:.1%}"
     if counts.get("keywords_asked"):
         line += f"; keywords found {counts['keywords_found'] / counts['keywords_asked']:.1%}"

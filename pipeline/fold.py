@@ -58,6 +58,7 @@ class FolderWriter:
 
     folder: Path
     header: Header
+    unfinished: Path
 
     def write(self, name: str, table: pa.Table) -> None:
         write_shard(self._place(f"{name}.parquet"), table, self.header)
@@ -67,6 +68,15 @@ class FolderWriter:
         place = self._place(name)
         place.mkdir(parents=True)
         return place
+
+    def file(self, name: str) -> Path:
+        """For one plain file."""
+        return self._place(name)
+
+    def work(self) -> Path:
+        """For checkpoints: outside of the temporary folder, so that they outlive a kill."""
+        self.unfinished.mkdir(parents=True, exist_ok=True)
+        return self.unfinished
 
     def _place(self, name: str) -> Path:
         if Path(name).name != name or name.startswith(".") or (self.folder / name).exists():
@@ -83,7 +93,8 @@ def _fold(
         aside.mkdir(parents=True)
         tables = {name: pa.concat_tables([source.load() for source in sources]) for name, sources in inputs.items()}
         with clear_errors(folder.folder):
-            counts = stage.run(tables, FolderWriter(aside, header))
+            unfinished = _unfinished(folder, round_number, header)
+            counts = stage.run(tables, FolderWriter(aside, header, unfinished))
             for prefix, missing in unbalanced(counts).items():
                 raise ValueError(
                     f"the funnel {prefix or 'of all rows'} does not balance: in - out - dropped = {missing}"
@@ -92,6 +103,7 @@ def _fold(
             listed = manifest(stage, round_number, header.key, counts) | spent | _listing(aside)
             StageFolder(aside).write_manifest(listed)
             _swap(aside, folder.folder)
+            shutil.rmtree(unfinished, ignore_errors=True)
     except (PipelineError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -100,6 +112,11 @@ def _fold(
         raise StageError(f"stage {stage.name}: {one_line(error)} (see {folder.folder / 'failures.log'})") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _unfinished(folder: StageFolder, round_number: int, header: Header) -> Path:
+    """Where checkpoints of this very work lie, beside the rounds: other inputs or settings have another place."""
+    return folder.folder.parent.parent / "unfinished" / f"{round_number}-{header.stage}-{header.key[:16]}"
 
 
 def _listing(folder: Path) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The funnel: for every stage and task, how many came in, how many went out, and what dropped the rest."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.status import StageStatus
@@ -18,9 +18,11 @@ class Level:
     entered: int = 0
     left: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    round: int = 0
 
     def data(self) -> dict[str, object]:
         return {
+            "round": self.round,
             "stage": self.stage,
             "task": self.task,
             "in": self.entered,
@@ -31,16 +33,16 @@ class Level:
 
 def levels(stages: Iterable[StageStatus]) -> list[Level]:
     """The funnel of a run, stage by stage in the order they come."""
-    return [level for status in stages for level in _of_stage(status.stage, status.counts)]
+    return [level for status in stages for level in _of_stage(status)]
 
 
-def _of_stage(stage: str, counts: Mapping[str, int]) -> list[Level]:
+def _of_stage(status: StageStatus) -> list[Level]:
     found: dict[str, Level] = {}
-    for name, number in counts.items():
+    for name, number in status.counts.items():
         key = _KEY.fullmatch(name)
         if key is None:
             continue
-        level = found.setdefault(key["task"] or "", Level(stage, key["task"] or ""))
+        level = found.setdefault(key["task"] or "", Level(status.stage, key["task"] or "", round=status.round))
         if key["reason"]:
             level.dropped[key["reason"]] = number
         elif key["what"] == "in":
@@ -51,9 +53,9 @@ def _of_stage(stage: str, counts: Mapping[str, int]) -> list[Level]:
 
 
 def accepted(stages: Iterable[StageStatus]) -> dict[str, int]:
-    """Pairs in the corpus, by task; 0 for every task until there is a corpus."""
+    """Pairs in the corpus, by task, of the last round that has one; 0 for every task until there is a corpus."""
     tasks: dict[str, int] = {}
-    for level in levels(stages):
+    for level in sorted(levels(stages), key=lambda level: level.round):
         if level.stage in ("pairs", "scores") and level.task not in ("", "candidates"):
             tasks.setdefault(level.task, 0)
         if level.stage == "corpus" and level.task:

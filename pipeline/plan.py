@@ -207,18 +207,24 @@ def _texts(value: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Read:
-    """What a step reads: the output of an earlier stage. `only` names files of a fold stage ("train"); empty = all."""
+    """What a step reads: the output of an earlier stage.
+
+    `only` names files of a fold stage ("train"), empty = all; those `where_there` may be missing, but not all of them.
+    """
 
     round: int
     stage: str
     only: tuple[str, ...] = ()
+    where_there: bool = False
 
     def inputs(self, run: Run) -> list[Input]:
         """The finished files, in order. A named file that is not there is an error."""
         folder = run.stage(self.round, self.stage)
         if not self.only:
             return [Input.stored(path) for path in folder.tables()]
-        return [Input.stored(folder.folder / f"{name}.parquet") for name in self.only]
+        files = [folder.folder / f"{name}.parquet" for name in self.only]
+        there = [path for path in files if path.exists()]
+        return [Input.stored(path) for path in (there or files if self.where_there else files)]
 
 
 @dataclass(frozen=True)

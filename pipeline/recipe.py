@@ -14,11 +14,12 @@ from filters.wellformed import Wellformed
 from pipeline.recipe_checks import checks
 from pipeline.recipe_errors import Problem, RecipeError, explain, nearest
 from pipeline.recipe_panels import CANDIDATE_FILTER, SHIPPED, Builder, Catalogue, panel_problems
-from pipeline.recipe_sections import Contexts, Corpus, Models, Modes, Params, Run, Section, Task
+from pipeline.recipe_sections import Contexts, Corpus, Models, Modes, Params, Rounds, Run, Section, Task
 from pipeline.recipe_set import apply
 from pipeline.stage import Resources
 from pipeline.teacher.decoder import Engine, Sampling
 from pipeline.toml_text import toml_text
+from student.settings import Training
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -48,6 +49,10 @@ class Recipe(Section):
     """The tasks, by name."""
     corpus: Corpus = Field(default_factory=Corpus)
     """What the kept pairs become."""
+    student: Training = Field(default_factory=Training)
+    """How a student is trained."""
+    rounds: Rounds = Field(default_factory=Rounds)
+    """How students write for the next one."""
     run: Run = Field(default_factory=Run)
     """How the stages are run."""
 

@@ -37,6 +37,8 @@ class Models(Section):
     """The spaCy pipeline behind the syntax filter: embedded or a folder; needs the extra `parser`."""
     student: str = "embedded:t5"
     """The T5 that learns from the corpus."""
+    student_revision: str | None = None
+    """Branch, tag or commit of the student on the hub."""
 
 
 class TeacherContexts(Section):
@@ -144,6 +146,33 @@ class Corpus(Section):
     """Most pairs of one task kept from one context; 0 keeps all."""
 
 
+class Rounds(Section):
+    """Self-distillation: a student rewrites sentences, the panel judges them, the next student learns from the rest."""
+
+    source: str = Field(default="teacher", min_length=1)
+    """What is rewritten: sentences of the teacher's ("teacher"), or those of a file or URL, as in contexts.source."""
+    sources_per_context: int = Field(default=8, ge=1)
+    """Teacher's sentences: how many of each context, drawn anew every round."""
+    count: int = Field(default=1000, ge=1)
+    """Sentences of a file: how many."""
+    samples: int = Field(default=10, ge=1, le=256)
+    """Rewrites of each sentence for each task: 2305.16635 v4, self-distillation."""
+    temperature: float = Field(default=0.7, gt=0, le=5)
+    """Sampling temperature of rewrites."""
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    """Nucleus mass of rewrites."""
+    survivor: Literal["strongest", "least_overlap", "all"] = "strongest"
+    """Which rewrite of a sentence is kept: the most surely entailed, that with the least overlap, or every one."""
+    start: Literal["fresh", "continue"] = "fresh"
+    """Student r learns from the recipe's T5 anew, or goes on from student r - 1."""
+    corpora: Literal["last", "all"] = "all"
+    """What student r learns from: the corpus of round r - 1 alone, or those of all earlier rounds."""
+    min_acceptance: float = Field(default=0.0, ge=0, le=1)
+    """Stop when a smaller share of the rewrites is accepted; 0 never stops."""
+    min_distinct_2: float = Field(default=0.0, ge=0, le=1)
+    """Stop when the accepted targets hold a smaller share of different bigrams; 0 never stops."""
+
+
 class StageResources(Section):
     """What one worker of a stage needs."""
 
@@ -171,6 +200,10 @@ class Stages(Section):
     """Pairs are formed and pass the cheap filters."""
     scores: StageResources = Field(default_factory=StageResources)
     """Models judge the pairs that are left."""
+    rewrites: StageResources = Field(default_factory=StageResources)
+    """A student writes."""
+    student: StageResources = Field(default_factory=StageResources)
+    """A student learns; several workers through Ray Train, each with its share of every step."""
 
 
 class Run(Section):

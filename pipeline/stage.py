@@ -99,3 +99,10 @@ class ShardWriter(Protocol):
 
     def directory(self, name: str) -> Path:
         """An empty folder for what is not a table: weights, a tokenizer."""
+
+    def file(self, name: str) -> Path:
+        """The place of one plain file: a picture."""
+
+    def work(self) -> Path:
+        """A folder for checkpoints. It outlives a kill, belongs to this very work (inputs and spec), and goes when the
+        stage is finished."""

@@ -25,7 +25,7 @@ from pipeline.text_contexts import CutContexts, entries
 from pipeline.user_pairs import BroughtPairs, brought
 from pipeline.windows import cut_source
 
-ORDER = ("contexts", "candidates", "pairs", "scores", "corpus")
+ORDER = ("student", "contexts", "candidates", "pairs", "scores", "corpus", "monitors")
 TEACHER_ROUND = 0
 
 

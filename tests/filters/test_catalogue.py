@@ -29,6 +29,7 @@ from filters.length import Length
 from filters.modality import Hedges
 from filters.near_duplicates import NearDuplicates
 from filters.numbers import Numbers
+from filters.one_per_source import OnePerSource
 from filters.overlap import Novelty, Overlap
 from filters.polarity import Converses, Negation
 from filters.reference import Pronouns
@@ -316,6 +317,16 @@ GROUPS = {
             ("boundary", "The bridge the mayor closed.", WORDS[1], "c3", 0.7, False),  # the same words
             ("kept", "The mayor closed the old bridge.", WORDS[1], "c3", 0.7, True),
             ("unicode", "Zürich schläft.", "Żółw śpi.", "c4", 0.9, True),
+        ],
+    ),
+    "one_per_source": Group(
+        lambda _: OnePerSource(),
+        [
+            ("kept", *WORDS, "c1", 0.9, True),
+            ("dropped", WORDS[0], "The mayor did it.", "c1", 0.8, False),
+            ("boundary", "The mayor closed the bridge!", WORDS[1], "c1", 0.7, True),  # another source
+            ("dropped", WORDS[0], "The mayor has closed it.", "c2", 0.9, False),  # as strong: the first pair_id stays
+            ("unicode", "Zürich schläft.", "Żółw śpi.", "c3", 0.9, True),
         ],
     ),
     "decontamination": Group(

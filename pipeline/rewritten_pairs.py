@@ -1,0 +1,94 @@
+"""A student's rewrites to pairs: each with the sentence it rewrites, through the same cheap panel as the teacher's."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar
+
+import pyarrow as pa
+
+from filters.base import Panel, judge
+from filters.wellformed import Wellformed
+from pipeline.pair import OpenTasks, Row, cheap_scores, panel_spec, tally
+from pipeline.records import PAIR, pair_id
+from pipeline.stage import Batch, Output, Resources, StageFunction
+
+ASIDE = pa.schema([*PAIR, ("reason", pa.string())])
+EXAMPLES = 40
+"""Dropped pairs kept for a look, for each shard, task and filter."""
+
+
+@dataclass(frozen=True)
+class RewrittenPairs:
+    """Rewrites in; pairs that are well formed, new and passed the cheap panel out."""
+
+    name: ClassVar[str] = "pairs"
+    tasks: Mapping[str, Panel]
+    wellformed: Wellformed
+    device: str = "cpu"
+    resources: Resources = field(default_factory=Resources)
+
+    @property
+    def writes(self) -> pa.Schema:
+        return cheap_scores(self.tasks)
+
+    def spec(self) -> Mapping[str, object]:
+        tasks = {name: panel_spec(panel.of_cost("cheap")) for name, panel in self.tasks.items()}
+        return {"rewritten": True, "tasks": tasks, "wellformed": asdict(self.wellformed)}
+
+    def facts(self) -> Mapping[str, object]:
+        return self.spec()
+
+    def open(self) -> StageFunction:
+        tasks = {
+            name: [(spec, spec.open(self.device)) for spec in panel.of_cost("cheap")]
+            for name, panel in self.tasks.items()
+        }
+        return lambda batch: self._write(batch, tasks)
+
+    def _write(self, batch: Batch, tasks: OpenTasks) -> Output:
+        counts: Counter[str] = Counter()
+        kept, aside = [self.writes.empty_table()], Counter[tuple[str, str]]()
+        dropped: list[Row] = []
+        for task, panel in tasks.items():
+            rows = self._usable([row for row in batch.table.to_pylist() if row["mode"] == task], counts)
+            scores, reasons = judge(pa.Table.from_pylist(rows, schema=PAIR), panel)
+            tally(counts, task, reasons)
+            passed = []
+            for row, score, reason in zip(rows, scores.to_pylist(), reasons.to_pylist(), strict=True):
+                if reason is None:
+                    passed.append(row | {name: score.get(name) for name in self.writes.names[len(PAIR) :]})
+                elif aside[(task, reason)] < EXAMPLES:
+                    aside[(task, reason)] += 1
+                    dropped.append(row | {"reason": reason})
+            kept.append(pa.Table.from_pylist(passed, schema=self.writes))
+        rest = pa.Table.from_pylist(dropped, schema=ASIDE) if dropped else None
+        return Output(pa.concat_tables(kept), dict(sorted(counts.items())), rest)
+
+    def _usable(self, rows: list[Row], counts: Counter[str]) -> list[Row]:
+        """One PAIR row for each rewrite that may stand; every other ends here, with its reason counted."""
+        usable: dict[tuple[object, object], Row] = {}
+        for row in rows:
+            reason = self._problem(row, usable)
+            counts["candidates/in"] += 1
+            counts[f"candidates/dropped/{reason}" if reason else "candidates/out"] += 1
+            if not reason:
+                usable[(row["context"], row["text"])] = _pair(row)
+        return list(usable.values())
+
+    def _problem(self, row: Row, earlier: Mapping[tuple[object, object], Row]) -> str | None:
+        if row["ended"] == "length":
+            return "truncated"
+        if (row["context"], row["text"]) in earlier:
+            return "duplicate"
+        if " ".join(str(row["text"]).split()) == " ".join(str(row["context"]).split()):
+            return "copy"
+        return self.wellformed.problem(str(row["text"]), "")
+
+
+def _pair(row: Row) -> Row:
+    """The sentence and its rewrite as a PAIR row."""
+    task, source, target = str(row["mode"]), str(row["context"]), str(row["text"])
+    shared = {name: row[name] for name in ("context_id", "source_id", "round", "writer", "seed", "logprob")}
+    ids = {"pair_id": pair_id(task, source, target), "target_id": row["candidate_id"]}
+    return {"task": task, "source": source, "target": target, **ids, **shared}

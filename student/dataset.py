@@ -1,0 +1,130 @@
+"""Pairs to examples: instruction, control words, token ids; too long ones are cut and counted."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from student.batches import fill, plan
+from student.controls import Controls, balanced, controls_of, drop_some
+from student.errors import StudentError
+from student.learning import Batch, collate
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a student learns from."""
+
+    task: str
+    source: str
+    target: str
+
+
+def prompt(instruction: str, source: str, controls: Controls | None = None) -> str:
+    """What the model reads: control words, the task's instruction, the source."""
+    return f"{controls.words if controls else ''}{instruction}{source}"
+
+
+def usable(rows: Iterable[Mapping[str, Any]], tasks: Sequence[str]) -> tuple[list[Pair], Counter[str]]:
+    """The rows that are pairs of a known task, in order, and how many are not, by reason."""
+    pairs, dropped = [], Counter[str]()
+    for row in rows:
+        texts = [row.get(name) for name in ("source", "target")]
+        if row.get("task") not in tasks:
+            dropped["other_task"] += 1
+        elif not all(isinstance(text, str) and text.strip() for text in texts):
+            dropped["blank"] += 1
+        else:
+            pairs.append(Pair(str(row["task"]), str(texts[0]), str(texts[1])))
+    return pairs, dropped
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Examples as token ids, end token included, and how many sources and targets were cut to their window."""
+
+    sources: list[list[int]]
+    targets: list[list[int]]
+    cut: int
+
+    @property
+    def costs(self) -> list[int]:
+        """Tokens of each example, on both sides."""
+        return [len(x) + len(y) for x, y in zip(self.sources, self.targets, strict=True)]
+
+    def batch(self, rows: Sequence[int], pad_id: int) -> Batch:
+        return collate([self.sources[row] for row in rows], [self.targets[row] for row in rows], pad_id)
+
+
+def code(prompts: Sequence[str], targets: Sequence[str], tokenizer: Any, windows: tuple[int, int]) -> Coded:
+    """Tokenise; what is longer than its window (source, target) loses its end, keeps the end token, and is counted."""
+    sides = [tokenizer(list(texts)).input_ids if texts else [] for texts in (prompts, targets)]
+    cut = sum(len(x) > windows[0] or len(y) > windows[1] for x, y in zip(sides[0], sides[1], strict=True))
+    short = [
+        [ids if len(ids) <= most else [*ids[: most - 1], tokenizer.eos_token_id] for ids in side]
+        for side, most in zip(sides, windows, strict=True)
+    ]
+    return Coded(short[0], short[1], cut)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How an epoch is put together.
+
+    `controls_share`: for every pair, so many more examples with control words, classes rebalanced.
+    """
+
+    instructions: Mapping[str, str]
+    controls_share: float
+    seed: int
+
+
+class Epochs:
+    """The steps of a training. Which examples a step holds follows from the seed and its number alone."""
+
+    def __init__(
+        self, pairs: Sequence[Pair], mix: Mix, tokenizer: Any, windows: tuple[int, int], budgets: tuple[int, int]
+    ) -> None:
+        if not pairs:
+            raise StudentError("training: the corpus has no pair of the recipe's tasks; wanted at least one")
+        self.pairs, self.mix, self.tokenizer, self.windows, self.budgets = pairs, mix, tokenizer, windows, budgets
+        self.keys = [(pair.task, controls_of(pair.source, pair.target)) for pair in pairs]
+        self.epoch = -1
+        self._make(0)
+        self.steps_an_epoch = len(self.batches)
+
+    def step(self, number: int) -> list[Batch]:
+        """The micro-batches of a step: `budgets` are tokens of a step, and tokens that fit on the device."""
+        epoch, place = divmod(number, self.steps_an_epoch)
+        self._make(epoch)
+        rows = self.batches[place % len(self.batches)]
+        parts = fill(sorted(rows, key=lambda row: self.coded.costs[row]), self.costs, self.budgets[1])
+        return [self.coded.batch(part, self.tokenizer.pad_token_id) for part in parts]
+
+    def _make(self, epoch: int) -> None:
+        if epoch == self.epoch:
+            return
+        rng = np.random.default_rng([self.mix.seed, epoch])
+        extra = balanced(self.keys, round(len(self.pairs) * self.mix.controls_share), rng)
+        asked = [Controls()] * len(self.pairs) + [drop_some(self.keys[place][1], rng) for place in extra]
+        chosen = [*self.pairs, *(self.pairs[place] for place in extra)]
+        prompts = [
+            prompt(self.mix.instructions[pair.task], pair.source, wanted)
+            for pair, wanted in zip(chosen, asked, strict=True)
+        ]
+        self.coded = code(prompts, [pair.target for pair in chosen], self.tokenizer, self.windows)
+        self.costs = self.coded.costs
+        self.batches = plan(self.costs, self.budgets[0], [self.mix.seed, epoch, 1])
+        self.epoch = epoch
+
+
+def validation_batches(
+    pairs: Sequence[Pair], mix: Mix, tokenizer: Any, windows: tuple[int, int], budget: int
+) -> list[Batch]:
+    """All pairs without control words, long ones apart from short ones."""
+    prompts = [prompt(mix.instructions[pair.task], pair.source) for pair in pairs]
+    coded = code(prompts, [pair.target for pair in pairs], tokenizer, windows)
+    order = sorted(range(len(pairs)), key=lambda row: coded.costs[row])
+    return [coded.batch(rows, tokenizer.pad_token_id) for rows in fill(order, coded.costs, budget)]

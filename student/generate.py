@@ -1,0 +1,142 @@
+"""A student writes: sources in, as many rewrites of each as asked for, batched by length.
+
+Two engines for the same weights: CTranslate2, faster on processors, and transformers, for GPUs. Beams look for the
+likeliest; samples are drawn at a temperature from the nucleus. A length that is asked for with a control word is also
+seen to: of several candidates one that lies in the bucket is taken.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from student.batches import fill
+from student.controls import Controls, length_range, length_ratio
+from student.dataset import prompt
+from student.errors import StudentError
+from student.model import revision_of
+from student.settings import Decoding
+from student.train import about
+
+LOG = logging.getLogger(__name__)
+Engine = Literal["auto", "ctranslate2", "transformers"]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One rewrite. `logprob` is in nats, summed over its tokens, end token included; `ended`: it came to its end."""
+
+    text: str
+    logprob: float
+    tokens: int
+    ended: bool
+
+
+Write = Callable[[Sequence[str], Decoding, int], list[list[Rewrite]]]
+"""Prompts, how, and a seed in; the rewrites of each prompt out, in order."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A model that writes; `open()` loads it."""
+
+    model: str
+    revision: str = ""
+    engine: Engine = "auto"
+    threads: int = 2
+    device: str = "cpu"
+
+    def fingerprint(self) -> str:
+        """What decides its words, apart from how it is asked: weights and engine."""
+        return f"{revision_of(self.model, self.revision)}:{self.chosen}"
+
+    @property
+    def chosen(self) -> str:
+        """CTranslate2 was measured faster on processors (docs/bench.md); transformers on a GPU."""
+        if self.engine != "auto":
+            return self.engine
+        return "transformers" if self.device.startswith("cuda") else "ctranslate2"
+
+    def open(self) -> Write:
+        if self.chosen == "transformers":
+            from student.transformers_engine import opened
+
+            return opened(self.model, self.revision, self.device).write
+        from student import ctranslate2_engine
+
+        return ctranslate2_engine.opened(self.model, self.revision, self.threads, self.device).write
+
+
+def batched(sizes: Sequence[int], budget: int) -> Iterable[list[int]]:
+    """Row numbers in batches, long ones first, so that the largest batch fails at once if it does."""
+    order = sorted(range(len(sizes)), key=lambda row: sizes[row])
+    return reversed(fill(order, sizes, budget))
+
+
+def coded(texts: Sequence[str], tokenizer: Any, most: int) -> list[list[int]]:
+    """Token ids with their end token; too long ones are cut, and a warning says how many."""
+    ids = tokenizer(list(texts)).input_ids if texts else []
+    long = sum(len(row) > most for row in ids)
+    if long:
+        LOG.warning("%d of %d sources are longer than %d tokens and lose their end", long, len(ids), most)
+    return [row if len(row) <= most else [*row[: most - 1], tokenizer.eos_token_id] for row in ids]
+
+
+def batch_seed(seed: int, prompts: Sequence[str]) -> int:
+    """A batch's seed from its content, below 2**31."""
+    digest = hashlib.blake2b(str(seed).encode(), digest_size=8)
+    for text in prompts:
+        digest.update(text.encode() + b"\0")
+    return int.from_bytes(digest.digest()[:4], "big") >> 1
+
+
+@dataclass
+class Rewriter:
+    """A trained student, ready to rewrite for the tasks that it knows."""
+
+    folder: Path
+    engine: Engine = "auto"
+    threads: int = 2
+    device: str = "cpu"
+    decoding: Decoding = field(default_factory=Decoding)
+
+    def __post_init__(self) -> None:
+        self.known: dict[str, Any] = about(self.folder)
+        self._write: Write | None = None
+
+    def instruction(self, task: str) -> str:
+        tasks: dict[str, str] = self.known["tasks"]
+        if task not in tasks:
+            raise StudentError(f"{self.folder}: task {task!r} is not one it learned; it knows {', '.join(tasks)}")
+        return tasks[task]
+
+    def rewrite(
+        self, task: str, sources: Sequence[str], controls: Controls | None = None, seed: int = 0
+    ) -> list[list[Rewrite]]:
+        """The rewrites of each source, best first (beams) or as drawn (samples)."""
+        wanted = controls or Controls()
+        instruction = self.instruction(task)
+        if wanted.words and not self.known.get("controls"):
+            raise StudentError(f"{self.folder}: it learned no control words; leave --length and --novelty out")
+        if self._write is None:
+            self._write = Writer(str(self.folder), "", self.engine, self.threads, self.device).open()
+        asked = max(self.decoding.samples, self.decoding.beams) if wanted.length else self.decoding.samples
+        prompts = [prompt(instruction, source, wanted) for source in sources]
+        found = self._write(prompts, replace(self.decoding, samples=asked), seed)
+        if not wanted.length:
+            return found
+        kept = self.decoding.samples
+        return [_fitting(s, rows, wanted.length)[:kept] for s, rows in zip(sources, found, strict=True)]
+
+
+def _fitting(source: str, rows: Sequence[Rewrite], length: str) -> list[Rewrite]:
+    """Those that lie in the bucket first, then the nearest; in either the likeliest first, as they come."""
+    low, high = length_range(length)
+
+    def distance(row: Rewrite) -> float:
+        ratio = length_ratio(source, row.text)
+        return max(low - ratio, 0.0) if ratio < high else ratio - high + 1e-6
+
+    return sorted(rows, key=distance)

@@ -1,0 +1,98 @@
+"""What the embedded student is pretrained on: broken text in, whole text out. No task pairs.
+
+Two ways to break text. T5's span corruption (1910.10683, 3.1.4: 15% of the tokens, spans of three on average). And
+sentence denoising as in unsupervised sentence compression (1809.02669, section 3): words of another sentence are put in
+between, neighbours are shuffled, some words are left out; the model writes the sentence as it was. Taking out what
+does not belong, and copying the rest, is most of what a summary asks for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+DENOISE = "denoise: "
+"""Stands before a sentence to be denoised."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How text is broken. Shares are of tokens (spans) or of words (the rest)."""
+
+    span_share: float = 0.15
+    span_length: float = 3.0
+    denoise_share: float = 0.8
+    """Share of the examples that are denoised sentences; the others have spans taken out."""
+    most_added: float = 0.7
+    dropped: float = 0.06
+    shuffled_share: float = 0.4
+    shuffle_reach: int = 3
+    untouched_share: float = 0.1
+    """Share of the denoised that come as they are: plain copying."""
+    lowercase_share: float = 0.08
+
+    def at(self, level: float) -> "Noise":
+        """The same with sentences broken less: a level between 0 and 1 of what is added, left out and shuffled."""
+        share = min(1.0, max(0.0, level))
+        return replace(
+            self,
+            most_added=self.most_added * share,
+            dropped=self.dropped * share,
+            shuffled_share=self.shuffled_share * share,
+        )
+
+
+def take_spans(ids: Sequence[int], sentinels: Sequence[int], noise: Noise, rng: np.random.Generator) -> "SpanExample":
+    """Token ids (without the end token) with spans replaced by sentinels, and the spans behind their sentinels."""
+    starts, lengths = _spans(len(ids), noise, rng)
+    source: list[int] = []
+    target: list[int] = []
+    place = 0
+    for sentinel, start, length in zip(sentinels, starts, lengths, strict=False):
+        source += [*ids[place:start], sentinel]
+        target += [sentinel, *ids[start : start + length]]
+        place = start + length
+    return [*source, *ids[place:]], target
+
+
+SpanExample = tuple[list[int], list[int]]
+
+
+def _spans(size: int, noise: Noise, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+    """Starts and lengths of spans that do not touch: the taken and the kept are each cut at random places."""
+    taken = min(max(round(size * noise.span_share), 1), size - 1)
+    count = min(max(round(taken / noise.span_length), 1), taken, size - taken)
+    lengths = _cut(taken, count, rng)
+    gaps = _cut(size - taken, count, rng)
+    starts = np.cumsum(gaps) + np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    return starts.tolist(), lengths.tolist()
+
+
+def _cut(size: int, parts: int, rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """`parts` positive lengths that sum to `size`."""
+    places = np.sort(rng.choice(size - 1, parts - 1, replace=False)) + 1 if parts > 1 else np.empty(0, np.int64)
+    return np.diff(np.concatenate([[0], places, [size]])).astype(np.int64)
+
+
+def break_sentence(text: str, other: str, noise: Noise, rng: np.random.Generator) -> str:
+    """The sentence with words of another put in, some left out and neighbours swapped; or as it is."""
+    if rng.random() < noise.untouched_share:
+        return text
+    words = text.split()
+    kept = [word for word in words if rng.random() >= noise.dropped] or words
+    if rng.random() < noise.shuffled_share:
+        order = np.argsort(np.arange(len(kept)) + rng.uniform(0, noise.shuffle_reach, len(kept)), kind="stable")
+        kept = [kept[place] for place in order]
+    return " ".join(_put_in(kept, other.split(), round(len(words) * rng.uniform(0, noise.most_added)), rng))
+
+
+def _put_in(words: list[str], others: list[str], count: int, rng: np.random.Generator) -> list[str]:
+    """Runs of one to four neighbouring words of another sentence, `count` words in all, at random places."""
+    out = list(words)
+    while count > 0 and others:
+        length = min(int(rng.integers(1, 5)), count, len(others))
+        start = int(rng.integers(0, len(others) - length + 1))
+        place = int(rng.integers(0, len(out) + 1))
+        out[place:place] = others[start : start + length]
+        count -= length
+    return out

@@ -1,0 +1,66 @@
+"""What a recipe may say of a student: how it is trained, how it writes. Imports nothing heavy."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
+class Training:
+    """How a student is trained. Tokens are counted on both sides of an example, padding included."""
+
+    epochs: float = Field(default=8.0, gt=0)
+    """Passes over the corpus, at most."""
+    most_steps: int = Field(default=0, ge=0)
+    """Steps, at most; 0: as many as the epochs ask for."""
+    batch_tokens: int = Field(default=1536, ge=16)
+    """Tokens of one optimiser step."""
+    device_tokens: int = Field(default=16384, ge=16)
+    """Tokens that are on a device at once: a step is cut into as many parts; decides memory, not the result."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    """Peak of the learning rate (AdamW): linear warm-up, linear decay."""
+    warmup_share: float = Field(default=0.06, ge=0, lt=1)
+    """Share of the steps in which the rate rises."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Of matrices; embeddings and norms have none."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout while training."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Probability mass that a target token shares with all others."""
+    patience: int = Field(default=3, ge=0)
+    """Stop after so many validations in a row without a better one; 0: never."""
+    validations_an_epoch: float = Field(default=1.0, gt=0)
+    """How often the validation split is measured."""
+    controls_share: float = Field(default=0.5, ge=0, le=4)
+    """For every pair, so many more examples that name their length and abstractiveness, rare ones repeated."""
+    most_source_tokens: int = Field(default=192, ge=8)
+    """Longer inputs lose their end, and are counted."""
+    most_target_tokens: int = Field(default=128, ge=8)
+    """Longer targets lose their end, and are counted."""
+    seed: int = Field(default=0, ge=0)
+    """Other weights from the same corpus: order of pairs, dropout, control words."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic; auto: bfloat16 where the device gains from it. Weights stay in float32."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
+class Decoding:
+    """How a student writes."""
+
+    samples: int = Field(default=1, ge=1, le=256)
+    """Rewrites of each source."""
+    beams: int = Field(default=4, ge=1, le=32)
+    """Beams; used while `samples` is 1 or `temperature` is 0."""
+    temperature: float = Field(default=0.0, ge=0, le=5)
+    """Sampling temperature; 0: the likeliest by beam search."""
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    """Nucleus mass of samples."""
+    max_tokens: int = Field(default=96, ge=1)
+    """Longest rewrite."""
+    most_source_tokens: int = Field(default=192, ge=8)
+    """Longer sources lose their end, with a warning that counts them."""
+    no_repeat_ngram: int = Field(default=3, ge=0)
+    """No run of so many tokens twice in a rewrite; 0: may be."""
+    batch_tokens: int = Field(default=4096, ge=16)
+    """Source tokens on the device at once."""

@@ -1,0 +1,143 @@
+"""What a round came to, against counting by hand."""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.monitors import RoundMonitors, distinct, measures
+from pipeline.records import CANDIDATE, pair_id
+
+CORPUS = pa.schema(
+    [(name, pa.string()) for name in ("pair_id", "task", "source", "target")]
+    + [(name, pa.float32()) for name in ("compression_ratio", "novelty", "entailment")]
+)
+FREE = RoundMonitors(0.0, 0.0)
+
+
+class Kept:
+    """The tables that a stage writes."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, pa.Table] = {}
+
+    def write(self, name: str, table: pa.Table) -> None:
+        self.tables[name] = table
+
+    def directory(self, name: str) -> Path:
+        raise NotImplementedError(name)
+
+    file = directory
+
+    def work(self) -> Path:
+        raise NotImplementedError
+
+
+def corpus(*pairs: tuple[str, str], task: str = "summary", entailment: float | None = 0.5) -> pa.Table:
+    rows = [
+        {"pair_id": pair_id(task, x, y), "task": task, "source": x, "target": y}
+        | {"compression_ratio": len(y) / len(x), "novelty": 0.25, "entailment": entailment}
+        for x, y in pairs
+    ]
+    return pa.Table.from_pylist(rows, schema=CORPUS)
+
+
+def candidates(**written: int) -> pa.Table:
+    rows = [{"mode": task} for task, count in written.items() for _ in range(count)]
+    return pa.Table.from_pylist(rows, schema=CANDIDATE)
+
+
+def monitors(tables: Mapping[str, pa.Table], stage: RoundMonitors = FREE) -> dict[tuple[str, str], Any]:
+    out = Kept()
+    counts = stage.run(tables, out)
+    rows = out.tables["monitors"].to_pylist()
+    assert counts == {"rows": len(rows)}
+    return {(row["task"], row["monitor"]): (row["value"], row["before"]) for row in rows}
+
+
+def by_hand(texts: list[str], n: int) -> float:
+    """Distinct n-grams among all, n one or two."""
+    grams = [gram for text in texts for gram in (text.split() if n == 1 else pairwise(text.split()))]
+    return len(set(grams)) / len(grams)
+
+
+def test_distinct_by_hand() -> None:
+    texts = ["the cat sat on the mat", "the cat ran", "a dog sat"]
+    for n in (1, 2):
+        assert distinct(texts, n, 99) == pytest.approx(by_hand(texts, n))
+        assert distinct(texts, n, 8) == pytest.approx(by_hand([texts[0], "the cat"], n))
+    assert distinct([], 1, 9) == distinct(["word"], 2, 9) == distinct(texts, 1, 0) == 0.0
+    assert distinct(["a a a a"], 1, 4) == 0.25 and distinct(["a b"], 2, 2) == 1.0
+
+
+def test_measures_by_hand() -> None:
+    first = corpus(("a b c d", "a b"), ("e f g h", "e f g"))
+    now = corpus(("a b c d", "a b"), ("a b c d", "x"), ("new one", "new"), entailment=0.8)
+    found = measures(now, [first])
+    assert found["pairs"] == 3
+    assert found["distinct_1"] == 1.0  # four words in both rounds
+    assert found["length_ratio"] == pytest.approx((3 / 7 + 1 / 7 + 3 / 7) / 3)
+    assert found["entailment"] == pytest.approx(0.8) and found["novelty"] == 0.25
+    assert found["seen_sources"] == pytest.approx(2 / 3) and found["seen_pairs"] == pytest.approx(1 / 3)
+    assert measures(first, [])["seen_pairs"] == 0.0
+
+
+def test_the_same_number_of_words_in_every_round() -> None:
+    """A small corpus has more different words in a hundred: the large one is cut to its size."""
+    few, many = corpus(("s t", "a b a b")), corpus(("s t", "a b a b"), ("u v", "a a a a a a"))
+    assert measures(many, [few])["distinct_1"] == measures(few, [many])["distinct_1"] == 0.5
+
+
+def test_an_earlier_round_without_the_task_says_nothing_about_this_one() -> None:
+    found = measures(corpus(("s t", "a b c")), [corpus()])
+    assert found["distinct_1"] == found["distinct_2"] == 1.0
+
+
+def test_nulls_and_nothing() -> None:
+    assert measures(corpus(("a b", "a"), entailment=None), [])["entailment"] == 0.0
+    found = measures(corpus(), [])
+    assert found["pairs"] == found["distinct_1"] == found["length_ratio"] == found["seen_sources"] == 0
+    assert math.isnan(measures(corpus().drop_columns(["entailment"]), [])["entailment"])
+
+
+def test_before_is_the_last_round_and_tasks_are_apart() -> None:
+    old, last = corpus(("a b c d", "a")), corpus(("a b c d", "a b"), ("e f", "e"))
+    now = pa.concat_tables([corpus(("a b c d", "a b c")), corpus(("a b", "b a"), task="paraphrase")])
+    tables = {"candidates": candidates(summary=4, paraphrase=2), "corpus": now, "corpus-1": last, "corpus-0": old}
+    found = monitors(tables)
+    assert found[("summary", "pairs")] == (1, 2) and found[("paraphrase", "pairs")] == (1, 0)
+    assert found[("summary", "acceptance")] == (0.25, None) and found[("paraphrase", "acceptance")] == (0.5, None)
+    assert found[("summary", "seen_sources")] == (1.0, 0.5)
+    assert found[("summary", "length_ratio")][0] == pytest.approx(5 / 7)
+
+
+def test_the_tenth_round_comes_after_the_second() -> None:
+    tables = {f"corpus-{number}": corpus(*[(f"s{n} t", "u") for n in range(number + 1)]) for number in range(12)}
+    found = monitors(tables | {"candidates": candidates(summary=1), "corpus": corpus(("a b", "c"))})
+    assert found[("summary", "pairs")] == (1, 12)
+
+
+@pytest.mark.parametrize(("limit", "stops"), [(0.25, False), (0.26, True)])
+def test_a_round_that_is_hardly_accepted_stops(limit: float, stops: bool) -> None:
+    tables = {"candidates": candidates(summary=4), "corpus": corpus(("a b c", "a b")), "corpus-0": corpus()}
+    if not stops:
+        assert monitors(tables, RoundMonitors(limit, 0.0))
+        return
+    with pytest.raises(UserError, match=r"task summary: acceptance is 0.25, below rounds.min_acceptance 0.26") as error:
+        monitors(tables, RoundMonitors(limit, 0.0))
+    assert "\n" not in str(error.value)
+
+
+def test_a_round_of_one_sentence_stops() -> None:
+    tables = {"candidates": candidates(summary=2), "corpus": corpus(*[(f"s{n} t", "a b c") for n in range(9)])}
+    with pytest.raises(UserError, match=r"distinct_2 is 0\.111, below rounds\.min_distinct_2 0\.5"):
+        monitors(tables, RoundMonitors(0.0, 0.5))
+
+
+def test_no_candidates_no_rows() -> None:
+    assert monitors({"candidates": candidates(), "corpus": corpus(), "corpus-0": corpus()}) == {}

@@ -1,0 +1,113 @@
+"""Broken text holds what the original held: spans go back to their places, sentences lose or gain only words."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from student.noise import Noise, break_sentence, take_spans
+
+SENTINELS = list(range(1000, 1064))
+NOISE = Noise()
+WORDS = st.lists(st.sampled_from("a b c dog cat ran 12 x,y.".split()), min_size=1, max_size=40)
+
+
+def mended(source: list[int], target: list[int]) -> list[int]:
+    """The source with each sentinel replaced by what the target has behind it."""
+    spans: dict[int, list[int]] = {}
+    for token in target:
+        if token in SENTINELS:
+            spans[here := token] = []
+        else:
+            spans[here].append(token)
+    return [token for place in source for token in spans.get(place, [place])]
+
+
+@given(st.integers(2, 200), st.integers(0, 1000), st.floats(0.01, 0.9), st.floats(1, 6))
+def test_source_and_spans_give_the_original(size: int, seed: int, share: float, length: float) -> None:
+    ids = list(range(size))
+    noise = replace(NOISE, span_share=share, span_length=length)
+    source, target = take_spans(ids, SENTINELS, noise, np.random.default_rng(seed))
+    taken = [token for token in target if token not in SENTINELS]
+    used = [token for token in target if token in SENTINELS]
+    assert mended(source, target) == ids
+    assert used == [token for token in source if token in SENTINELS] == SENTINELS[: len(used)]
+    assert used and (len(taken) == min(max(round(size * share), 1), size - 1) or len(used) == len(SENTINELS))
+    assert not any(a in SENTINELS and b in SENTINELS for a, b in pairwise(source))
+
+
+def test_the_share_and_the_mean_length_are_as_stated() -> None:
+    rng = np.random.default_rng(0)
+    taken = spans = 0
+    for _ in range(200):
+        _, target = take_spans(range(100), SENTINELS, NOISE, rng)
+        spans += sum(token in SENTINELS for token in target)
+        taken += sum(token not in SENTINELS for token in target)
+    assert taken == 200 * 15 and taken / spans == NOISE.span_length
+
+
+def test_spans_are_anywhere_and_one_is_at_the_end() -> None:
+    """As in T5, kept and taken pieces take turns: the first piece is kept, the last is taken."""
+    rng = np.random.default_rng(0)
+    made = [take_spans(range(60), SENTINELS, NOISE, rng) for _ in range(1000)]
+    missing = Counter(token for _, target in made for token in target if token < 1000)
+    assert set(missing) == set(range(1, 60)) and missing[59] == 1000
+    assert all(source[0] == 0 and source[-1] >= 1000 for source, _ in made)
+
+
+def test_two_tokens_and_one() -> None:
+    assert take_spans([7, 8], SENTINELS, NOISE, np.random.default_rng(0)) == ([7, 1000], [1000, 8])
+    source, target = take_spans([7], SENTINELS, NOISE, np.random.default_rng(0))
+    assert mended(source, target) == [7]
+
+
+@given(WORDS, WORDS, st.integers(0, 1000))
+def test_a_broken_sentence_has_words_of_the_two_only(words: list[str], others: list[str], seed: int) -> None:
+    text, other = " ".join(words), " ".join(others)
+    found = Counter(break_sentence(text, other, NOISE, np.random.default_rng(seed)).split())
+    added = found - Counter(words)
+    assert set(added) <= set(others)
+    assert added.total() <= round(len(words) * NOISE.most_added)
+    again = break_sentence(text, other, NOISE, np.random.default_rng(seed))
+    assert Counter(again.split()) == found
+
+
+@given(WORDS, WORDS, st.integers(0, 1000))
+def test_without_dropping_every_word_is_still_there(words: list[str], others: list[str], seed: int) -> None:
+    noise = replace(NOISE, dropped=0.0)
+    found = break_sentence(" ".join(words), " ".join(others), noise, np.random.default_rng(seed)).split()
+    assert not Counter(words) - Counter(found)
+
+
+@given(st.integers(1, 30), st.integers(0, 1000))
+def test_shuffled_words_stay_near(size: int, seed: int) -> None:
+    noise = replace(NOISE, untouched_share=0.0, dropped=0.0, most_added=0.0, shuffled_share=1.0)
+    words = [str(n) for n in range(size)]
+    found = break_sentence(" ".join(words), "none", noise, np.random.default_rng(seed)).split()
+    assert sorted(found) == sorted(words)
+    assert all(abs(place - int(word)) < noise.shuffle_reach for place, word in enumerate(found))
+
+
+@pytest.mark.parametrize("other", ["", "word", "two words"])
+def test_one_word(other: str) -> None:
+    for seed in range(50):
+        found = break_sentence("Alone.", other, NOISE, np.random.default_rng(seed)).split()
+        assert "Alone." in found and len(found) <= 2  # the only word is never dropped
+
+
+def test_shares_of_sentences() -> None:
+    rng = np.random.default_rng(0)
+    text, other = " ".join(map(str, range(40))), " ".join("x" * 9)
+    made = [break_sentence(text, other, NOISE, rng).split() for _ in range(2000)]
+    assert sum(words == text.split() for words in made) / 2000 == pytest.approx(NOISE.untouched_share, abs=0.03)
+    own = [[word for word in words if word != "x"] for words in made]
+    assert 1 - np.mean([len(words) for words in own]) / 40 == pytest.approx(
+        NOISE.dropped * (1 - NOISE.untouched_share), abs=0.01
+    )
+    shuffled = sum(list(map(int, words)) != sorted(map(int, words)) for words in own) / 2000
+    assert shuffled == pytest.approx(NOISE.shuffled_share * (1 - NOISE.untouched_share), abs=0.03)
+    assert max(words.count("x") for words in made) == round(40 * NOISE.most_added)

@@ -1,0 +1,115 @@
+"""`python -m student rewrite`: sentences in from anywhere, rewrites out; every mistake is one line and exit code 2."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toy_student import sentences
+
+from student.__main__ import main
+
+pytestmark = pytest.mark.usefixtures("own_home")
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """The command in this process: exit code, stdout, stderr."""
+
+    def run(*words: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["student", *words])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = int(str(ended.code or 0))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def ask(call: Call, tiny_student: Path) -> Call:
+    return lambda *words, **more: call("rewrite", "--model", str(tiny_student), "--threads", "1", *words, **more)
+
+
+def test_a_sentence_a_file_and_standard_input_say_the_same(ask: Call, tmp_path: Path) -> None:
+    texts = sentences(3, 4)
+    alone = [ask(text)[1].strip() for text in texts]
+    assert all(alone)
+    file = tmp_path / "in.txt"
+    file.write_bytes(("\ufeff" + "\n".join(texts)).encode())  # a byte order mark, no end of the last line
+    assert ask("--file", str(file)) == (0, "\n".join(alone) + "\n", "")
+    assert ask(stdin="".join(f"  {text}\r\n" for text in texts).encode())[:2] == (0, "\n".join(alone) + "\n")
+    rows = tmp_path / "in.jsonl"
+    rows.write_text("".join(json.dumps({"source": text, "id": 1}) + "\n" for text in texts))
+    code, out, _ = ask("--file", str(rows), "--format", "jsonl")
+    assert code == 0
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"task": "summary", "source": text, "rewrites": [made]} for text, made in zip(texts, alone, strict=True)
+    ]
+
+
+def test_another_task_samples_and_a_length(ask: Call) -> None:
+    text = sentences(1, 4)[0]
+    drawn = ["--samples", "3", "--temperature", "1", "--seed", "2"]
+    code, out, _ = ask(text, "--task", "paraphrase", *drawn)
+    assert code == 0 and len(out.splitlines()) == 3
+    assert ask(text, "--task", "paraphrase", *drawn)[1] == out
+    code, out, _ = ask(text, "--length", "short", "--novelty", "copied", "--format", "jsonl")
+    assert code == 0 and len(json.loads(out)["rewrites"]) == 1
+
+
+def test_no_sentence_at_all_is_no_rewrite(ask: Call) -> None:
+    assert ask(stdin=b"") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["A.", "--task", "headline"], "task 'headline' is not one it learned; it knows paraphrase, summary"),
+        (["A.", "--length", "tiny"], "--length 'tiny': wanted one of shortest, short, medium, long, full"),
+        (["A.", "--novelty", "new"], "--novelty 'new': wanted one of copied, mixed, rewritten"),
+        (["   "], "sentence, line 1: it is blank"),
+        (["--file", "none.txt"], "none.txt: no such file"),
+        (["--file", "."], ".: no such file"),
+    ],
+)
+def test_mistakes_in_what_is_asked(ask: Call, words: list[str], said: str) -> None:
+    code, out, error = ask(*words)
+    assert (code, out) == (2, "") and said in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.txt", b"One.\n\nTwo.\n", "a.txt, line 2: it is blank"),
+        ("a.txt", "é".encode("latin-1"), "a.txt, after line 0: not UTF-8"),
+        ("a.jsonl", b'{"source": "A."}\n{"source": null}\n', "a.jsonl, line 2: wanted a JSON object with text"),
+        ("a.jsonl", b'{"text": "A."}\n', "a.jsonl, line 1: wanted a JSON object"),
+        ("a.jsonl", b"[1]\n", "a.jsonl, line 1: wanted a JSON object"),
+        ("a.jsonl", b"{torn\n", "a.jsonl, line 1: wanted a JSON object"),
+        ("a.jsonl", b'{"source": " "}\n', "a.jsonl, line 1: it is blank"),
+    ],
+)
+def test_mistakes_in_a_file(ask: Call, tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    code, out, error = ask("--file", str(tmp_path / name))
+    assert (code, out) == (2, "") and said in error and error.count("\n") == 1
+
+
+def test_mistakes_on_standard_input(ask: Call) -> None:
+    for stdin, said in ((b"One.\n\n", "standard input, line 2: it is blank"), (b"\xff\xfe", "not UTF-8")):
+        code, _, error = ask(stdin=stdin)
+        assert code == 2 and said in error and error.count("\n") == 1
+
+
+def test_a_folder_without_a_student(call: Call, tmp_path: Path, tiny_t5: Path) -> None:
+    for folder in (tmp_path / "none", tmp_path, tiny_t5):  # the last is a T5, but learned nothing
+        code, out, error = call("rewrite", "A.", "--model", str(folder))
+        assert (code, out) == (2, "") and "wanted the folder of a trained student" in error and error.count("\n") == 1
