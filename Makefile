@@ -16,6 +16,8 @@ AGAINST ?=
 FORMAT ?=
 OUT ?=
 REPO ?=
+PAIR ?=
+PORT ?= 8765
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 VENV := .venv
@@ -29,7 +31,7 @@ PUBLISH = $(LOOK) --repo '$(REPO)' $(if $(LICENSE),--licence '$(LICENSE)') $(if 
 	$(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run)
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
-.PHONY: help setup run generate filter distill evaluate diversity report export publish publish-model verify pretrain-student bench-student status show calibrate-gate test test-all check bench bench-judge bench-filters \
+.PHONY: help setup run generate filter distill evaluate diversity report export publish publish-model verify serve explain second-opinion pretrain-student bench-student status show calibrate-gate test test-all check bench bench-judge bench-filters \
 	bench-graph bench-near-duplicates docs judge calibrate clean lock
 
 help: ## what there is to do
@@ -72,6 +74,16 @@ publish: setup ## the corpus as a data set on the Hub: REPO=org/name (DRY_RUN=1 
 
 publish-model: setup ## student ROUND=r as a model on the Hub: REPO=org/name (same settings)
 	$(PIPELINE) publish-model --round $(ROUND) $(PUBLISH)
+
+serve: setup ## pages about a run that only this machine sees: RUN=name PORT=8765
+	$(PIPELINE) serve $(LOOK) --port $(PORT)
+
+explain: setup ## everything about one pair: RUN=name PAIR=id
+	$(PIPELINE) explain $(LOOK) --pair '$(PAIR)'
+
+second-opinion: setup ## what a judge outside the loop says of a corpus: RUN=name
+	$(BIN)/python -m pip install --quiet --no-deps $(JUDGE_BASE)
+	$(PIPELINE) second-opinion $(LOOK)
 
 verify: setup ## whether a release is as published: REPO=org/name or a folder
 	$(PIPELINE) verify '$(REPO)'

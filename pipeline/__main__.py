@@ -17,12 +17,14 @@ from pipeline.distill_command import all_steps, distill
 from pipeline.diversity_command import diversity
 from pipeline.errors import PipelineError, UserError
 from pipeline.evaluate_command import evaluate
+from pipeline.explain_command import explain
 from pipeline.export_command import export
 from pipeline.publish_command import publish, publish_model, verify
 from pipeline.recipe import load, shipped_names
 from pipeline.recipe_errors import RecipeError
 from pipeline.report_command import report
 from pipeline.second_opinion_command import second_opinion
+from pipeline.serve_command import serve
 from pipeline.store import Run
 from pipeline.teacher.decoder import DecoderError
 from pipeline.walk import print_pairs, recipe_of, stages_of, steps_of, work
@@ -175,6 +177,8 @@ app.command()(publish)
 app.command("publish-model")(publish_model)
 app.command()(verify)
 app.command()(report)
+app.command()(serve)
+app.command()(explain)
 app.command()(export)
 app.command()(evaluate)
 app.command()(diversity)

@@ -41,6 +41,12 @@ class Distillation:
 
     def steps(self, rounds: int) -> list[Step]:
         """All that ends with student `rounds`, after round 0's corpus."""
+        splits = self.recipe.corpus.splits
+        if "train" not in splits:
+            raise UserError(
+                f"recipe {self.recipe.name}: corpus.splits are {', '.join(splits)}; a student learns from the one "
+                "named train and measures on validation: name them so"
+            )
         planned: list[Step] = []
         for number in range(1, rounds + 1):
             planned += [] if number == 1 else self.writing(number - 1)
@@ -51,6 +57,8 @@ class Distillation:
         """Student `number` from the corpora before it."""
         first = 0 if self.recipe.rounds.corpora == "all" else number - 1
         reads = {f"corpus-{r}": Read(r, "corpus", SPLITS, where_there=True) for r in range(first, number)}
+        if self.recipe.student.rehearsal_share and self.run.stage(0, "contexts").folder.exists():
+            reads["candidates"] = Read(0, "candidates")
         needs = self.recipe.resources("student")
         stage = TrainStudent(self._training(number), self._origin(number), needs, self.tell)
         return FoldStep(number, stage, reads)

@@ -1,5 +1,6 @@
 """Run a fold stage: all its files appear at once, by one rename, or not at all."""
 
+import contextlib
 import logging
 import shutil
 import time
@@ -103,7 +104,7 @@ def _fold(
             listed = manifest(stage, round_number, header.key, counts) | spent | _listing(aside)
             StageFolder(aside).write_manifest(listed)
             _swap(aside, folder.folder)
-            shutil.rmtree(unfinished, ignore_errors=True)
+            _forget(unfinished)
     except (PipelineError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -117,6 +118,14 @@ def _fold(
 def _unfinished(folder: StageFolder, round_number: int, header: Header) -> Path:
     """Where checkpoints of this very work lie, beside the rounds: other inputs or settings have another place."""
     return folder.folder.parent.parent / "unfinished" / f"{round_number}-{header.stage}-{header.key[:16]}"
+
+
+def _forget(unfinished: Path) -> None:
+    """Drop the stage's checkpoints, those of other settings too: what they were for is made."""
+    for path in unfinished.parent.glob(f"{unfinished.name.rpartition('-')[0]}-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # the last one takes the folder with it
+        unfinished.parent.rmdir()
 
 
 def _listing(folder: Path) -> dict[str, object]:

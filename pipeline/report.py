@@ -16,6 +16,7 @@ from pipeline.report_blocks import Section
 from pipeline.report_contexts import by_context
 from pipeline.report_corpus import examples, length_and_novelty, varied
 from pipeline.report_evaluation import evaluation
+from pipeline.report_opinion import opinion
 from pipeline.report_rounds import adapter, influence, side_by_side
 from pipeline.report_run import costs, funnel, glance
 from pipeline.report_scores import scores
@@ -42,6 +43,7 @@ def sections(run: Run) -> list[Section]:
         funnel(stages, numbers),
         by_context(run, numbers),
         scores(run),
+        opinion(run, numbers),
         length_and_novelty(run, numbers),
         varied(run, numbers),
         side_by_side(run, stages, numbers),

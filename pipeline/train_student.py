@@ -17,6 +17,7 @@ from student.dataset import Pair, usable
 from student.errors import StudentError
 from student.learning import Point
 from student.model import revision_of
+from student.text import clean
 from student.train import Trained, TrainSpec, train
 
 CURVE = pa.schema(
@@ -28,6 +29,8 @@ CURVE = pa.schema(
         ("validation_loss", pa.float64()),
     ]
 )
+CANDIDATES = "candidates"
+"""What the teacher wrote: read where the student is to rehearse."""
 FEW = 8
 """Fewer validation pairs than this say nothing: then some of the training pairs are measured on instead."""
 LEARNED_SHARE = 10
@@ -63,7 +66,7 @@ class TrainStudent:
         return (StageFolder(Path(self.training.base).parent).manifest() or {}).get("key", "missing")
 
     def run(self, inputs: Mapping[str, pa.Table], out: ShardWriter) -> Counts:
-        rows = pa.concat_tables([_columns(table) for table in inputs.values()])
+        rows = pa.concat_tables([_columns(table) for name, table in inputs.items() if name != CANDIDATES])
         pairs, dropped = self._pairs(rows, "train")
         validation, _ = self._pairs(rows, "validation")
         if not pairs:
@@ -72,7 +75,8 @@ class TrainStudent:
             )
         learned, measured = enough(pairs, validation)
         try:
-            made = self._train(learned, measured, out.directory("model"), out.work())
+            rehearsed = sentences(inputs[CANDIDATES], rows) if CANDIDATES in inputs else []
+            made = self._train((learned, measured, out.directory("model"), out.work()), rehearsed)
         except StudentError as error:
             raise UserError(str(error)) from error
         write_csv(made.curve, out.file("curve.csv"))
@@ -82,15 +86,15 @@ class TrainStudent:
             f"unused_{why}": n for why, n in dropped.items()
         }
 
-    def _train(self, learned: list[Pair], measured: list[Pair], place: Path, work: Path) -> Trained:
+    def _train(self, what: tuple[list[Pair], list[Pair], Path, Path], rehearsed: list[str]) -> Trained:
         """In this process, or on several workers."""
         needs = self.resources
         if needs.workers == 1:
             with fixed_threads(needs.threads):
-                return train(self.training, learned, measured, place, work, self.tell)
+                return train(self.training, *what, self.tell, rehearsed)
         from pipeline.train_together import Together, train_together
 
-        return train_together(Together(self.training, learned, measured, place, work, needs.threads), needs)
+        return train_together(Together(self.training, *what, needs.threads, rehearsed), needs)
 
     def _pairs(self, rows: pa.Table, split: str) -> tuple[list[Pair], Mapping[str, int]]:
         """The pairs of a split, in an order that follows from their content."""
@@ -99,7 +103,15 @@ class TrainStudent:
 
 
 def _columns(table: pa.Table) -> pa.Table:
-    return table.select(["pair_id", "task", "source", "target", "split"])
+    return table.select(["pair_id", "task", "source", "target", "context_id", "split"])
+
+
+def sentences(candidates: pa.Table, corpus: pa.Table) -> list[str]:
+    """The teacher's whole sentences, without those of contexts that are measured on, in an order of their content."""
+    held = pc.unique(corpus.filter(pc.not_equal(corpus["split"], "train"))["context_id"])
+    free = pc.invert(pc.is_in(candidates["context_id"], held))
+    whole = candidates.filter(pc.and_(free, pc.equal(candidates["ended"], "sentence")))
+    return sorted({text for each in pc.unique(whole["text"]).to_pylist() if (text := clean(each))})
 
 
 def enough(pairs: list[Pair], validation: list[Pair]) -> tuple[list[Pair], list[Pair]]:

@@ -28,6 +28,7 @@ class Together:
     place: Path
     work: Path
     threads: int
+    rehearsed: Sequence[str] = ()
 
 
 def train_together(task: Together, needs: Resources) -> Trained:
@@ -52,7 +53,7 @@ def _one_worker(config: Mapping[str, Any]) -> None:
 
     task: Together = config["task"]
     torch.set_num_threads(task.threads)
-    made = train(task.spec, task.pairs, task.validation, task.place, task.work)
+    made = train(task.spec, task.pairs, task.validation, task.place, task.work, rehearsed=task.rehearsed)
     if torch.distributed.get_rank() == 0:
         (task.work / RESULT).write_text(json.dumps(asdict(made)))
     torch.distributed.barrier()

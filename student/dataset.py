@@ -11,6 +11,7 @@ from student.batches import fill, plan
 from student.controls import Controls, balanced, controls_of, drop_some
 from student.errors import StudentError
 from student.learning import Batch, collate
+from student.noise import DENOISE, Noise, break_sentence
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,14 @@ class Mix:
     """How an epoch is put together.
 
     `controls_share`: for every pair, so many more examples with control words, classes rebalanced.
+    `rehearsal_share`: for every pair, so many broken sentences of `rehearsed`.
     """
 
     instructions: Mapping[str, str]
     controls_share: float
     seed: int
+    rehearsal_share: float = 0.0
+    rehearsed: Sequence[str] = ()
 
 
 class Epochs:
@@ -114,10 +118,22 @@ class Epochs:
             prompt(self.mix.instructions[pair.task], pair.source, wanted)
             for pair, wanted in zip(chosen, asked, strict=True)
         ]
-        self.coded = code(prompts, [pair.target for pair in chosen], self.tokenizer, self.windows)
+        broken, whole = self._rehearsal(rng)
+        targets = [*(pair.target for pair in chosen), *whole]
+        self.coded = code([*prompts, *broken], targets, self.tokenizer, self.windows)
         self.costs = self.coded.costs
         self.batches = plan(self.costs, self.budgets[0], [self.mix.seed, epoch, 1])
         self.epoch = epoch
+
+    def _rehearsal(self, rng: np.random.Generator) -> tuple[list[str], list[str]]:
+        """Broken sentences, drawn anew every epoch, and the sentences as they were."""
+        count = round(len(self.pairs) * self.mix.rehearsal_share)
+        texts = self.mix.rehearsed or [pair.source for pair in self.pairs]
+        whole = [texts[place] for place in rng.integers(len(texts), size=count)]
+        others = [texts[place] for place in rng.integers(len(texts), size=count)]
+        noise = Noise()
+        pieces = zip(whole, others, strict=True)
+        return [DENOISE + break_sentence(text, other, noise, rng) for text, other in pieces], whole
 
 
 def validation_batches(

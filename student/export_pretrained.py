@@ -44,7 +44,7 @@ that copying is learned before language; then {denoise:.0%} sentence denoising a
 |---|---:|
 | sentences of invented names and rare words copied whole (`denoise: ` before them, beam 4) | {whole:.3f} |
 | their rare words copied | {rare:.3f} |
-| held-out sentences copied whole | {plain:.3f} |
+| eight plain sentences copied whole | {plain:.3f} |
 
 `python -m student check-copying --model data/models/t5` prints these again.
 """

@@ -26,7 +26,10 @@ Engine = Literal["auto", "ctranslate2", "transformers"]
 
 @dataclass(frozen=True)
 class Rewrite:
-    """One rewrite. `logprob` is in nats, summed over its tokens, end token included; `ended`: it came to its end."""
+    """One rewrite. `ended`: it came to its end.
+
+    `logprob` is in nats, summed over its tokens, end token included, each among those that were allowed in its place.
+    """
 
     text: str
     logprob: float

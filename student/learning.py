@@ -179,10 +179,11 @@ class Learner:
         """Sum them over all processes. A process may have had no micro-batch, or fewer than the others."""
         if self.accelerator.num_processes == 1:
             return
-        for weight in self.model.parameters():
-            if weight.requires_grad:
-                own = torch.zeros_like(weight) if weight.grad is None else weight.grad
-                weight.grad = self.accelerator.reduce(own, "sum")
+        learned = [weight for weight in self.model.parameters() if weight.requires_grad]
+        own = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in learned]
+        summed = self.accelerator.reduce(torch.cat([gradient.flatten() for gradient in own]), "sum")
+        for weight, gradient in zip(learned, summed.split([weight.numel() for weight in learned]), strict=True):
+            weight.grad = gradient.view_as(weight)
 
     def _check(self, name: str, value: float) -> None:
         """Stop before weights are spoiled. What was saved before stays."""

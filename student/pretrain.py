@@ -66,8 +66,7 @@ def pretrain(spec: PretrainSpec, folder: Path, tell: Any = lambda point: None, s
     settings = Settings(rate, spec.seed, validate_every=save_every, save_every=save_every)
     learner = Learner(model, settings, folder)
     examples = Examples(learn, tokenizer, spec)
-    validation = Examples(kept_out, tokenizer, spec)
-    learner.run(examples.training_step, [batch for n in range(validation.steps) for batch in validation.step(n)], tell)
+    learner.run(examples.training_step, _once(kept_out, tokenizer, spec), tell)
     learner.model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     return folder / "model"
@@ -105,6 +104,12 @@ def fresh_model(shape: Shape, seed: int) -> Any:
         relative_attention_max_distance=64,
     )
     return T5ForConditionalGeneration(config)
+
+
+def _once(texts: Sequence[str], tokenizer: Any, spec: PretrainSpec) -> list[Batch]:
+    """One pass over the texts; none of none."""
+    examples = Examples(texts, tokenizer, spec) if texts else None
+    return [batch for n in range(examples.steps) for batch in examples.step(n)] if examples else []
 
 
 class Examples:

@@ -34,6 +34,9 @@ class Training:
     """How often the validation split is measured."""
     controls_share: float = Field(default=0.5, ge=0, le=4)
     """For every pair, so many more examples that name their length and abstractiveness, rare ones repeated."""
+    rehearsal_share: float = Field(default=0.0, ge=0, le=100)
+    """For every pair, so many broken sentences to be mended, as in pretraining, so that a small T5 does not forget to
+    copy while it learns from few pairs. Sentences of the teacher's, or of the pairs where there are none."""
     most_source_tokens: int = Field(default=192, ge=8)
     """Longer inputs lose their end, and are counted."""
     most_target_tokens: int = Field(default=128, ge=8)

@@ -53,11 +53,15 @@ def train(
     place: Path,
     work: Path,
     tell: Tell = lambda point: None,
+    rehearsed: Sequence[str] = (),
 ) -> Trained:
-    """Train on `pairs`; the model lands in `place`. `work` keeps what a restart needs."""
+    """Train on `pairs`; the model lands in `place`. `work` keeps what a restart needs.
+
+    `rehearsed`: sentences to be broken and mended beside the pairs, where the settings ask for that.
+    """
     training = spec.training
     loaded = load(spec.base, spec.revision, training.dropout)
-    mix = Mix(spec.instructions, training.controls_share, spec.seed)
+    mix = Mix(spec.instructions, training.controls_share, spec.seed, training.rehearsal_share, rehearsed)
     windows = (training.most_source_tokens, training.most_target_tokens)
     epochs = Epochs(pairs, mix, loaded.tokenizer, windows, (training.batch_tokens, training.device_tokens))
     measured = validation_batches(validation, mix, loaded.tokenizer, windows, training.device_tokens)

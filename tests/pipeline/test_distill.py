@@ -249,3 +249,10 @@ def test_a_survivor_by_a_score_that_the_panel_lacks(run: Run, refused: Callable[
     file.write_text(head + rest[rest.index("\n[") :])
     said = refused("distill", "--round", "2", "--run", "r", "--recipe", str(file))
     assert "goes by the filter entailment, which task summary has not" in said
+
+
+def test_splits_without_one_to_learn_from(run: Run, refused: Callable[..., str]) -> None:
+    file = run.folder.parent / "named.toml"
+    file.write_text(run.recipe_file.read_text().replace("train = 0.6", "fit = 0.6"))
+    said = refused("distill", "--run", "r", "--recipe", str(file))
+    assert "corpus.splits are fit, " in said and "the one named train" in said

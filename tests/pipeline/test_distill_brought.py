@@ -83,7 +83,7 @@ def pairs(tmp_path: Path) -> str:
 
 
 def test_one_round_two_rounds_one_task(call: Call, recipe: str, pairs: str, tmp_path: Path) -> None:
-    assert call("filter", "--recipe", recipe, "--run", "b", "--pairs", pairs) == (0, "") or True
+    assert call("filter", "--recipe", recipe, "--run", "b", "--pairs", pairs)[0] == 0
     assert call("distill", "--run", "b")[0] == 0
     folder = Run.named("b").stage(1, "student").folder / "model"
     student = Rewriter(folder, threads=1)

@@ -56,13 +56,15 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
     return run
 
 
-def small(recipe: str, teacher: Path, judge: Path, count: int = 6) -> list[str]:
+def small(recipe: str, teacher: Path, judge: Path, student: Path, count: int = 6) -> list[str]:
     """Settings that let tiny models through: their sentences are few, and their judge is random."""
     found, values = load(recipe), {}
     values |= {"models.teacher": teacher, "models.judge": judge, "run.backend": "local", "contexts.count": count}
     values |= {"engine.decoder": "transformers", "engine.dtype": "float32", "run.shard_contexts": 2}
     values |= {"sampling.n": 12, "contexts.max_sentences": 2}
-    values |= {f"run.resources.{stage}.gpus": 0.0 for stage in ("contexts", "candidates", "scores")}
+    values |= {"models.student": student, "student.most_steps": 3, "student.precision": "fp32"}
+    stages = ("contexts", "candidates", "scores", "rewrites", "student")
+    values |= {f"run.resources.{stage}.gpus": 0.0 for stage in stages}
     values |= {f"run.resources.{stage}.threads": 1 for stage in ("contexts", "candidates", "scores")}
     for task in TASKS:
         for name in ("entailment", "reverse_entailment"):
@@ -100,8 +102,10 @@ def loads_with_datasets(run: Run, folder: Path) -> int:
     return sum(split.num_rows for split in load_dataset("parquet", data_files=files, cache_dir=str(folder)).values())
 
 
-def test_the_news_recipe(call: Call, tiny_teacher: Make, tiny_judge: Path, tiny_encoder: Path, tmp_path: Path) -> None:
-    chosen = small("news", tiny_teacher("llama"), tiny_judge)
+def test_the_news_recipe(
+    call: Call, tiny_teacher: Make, tiny_judge: Path, tiny_encoder: Path, tiny_t5: Path, tmp_path: Path
+) -> None:
+    chosen = small("news", tiny_teacher("llama"), tiny_judge, tiny_t5)
     chosen[1] += f" models.encoder={tiny_encoder}"
     call("generate", "--recipe", "news", "--run", "n", *chosen)
     call("filter", "--run", "n")
@@ -116,7 +120,7 @@ def test_the_news_recipe(call: Call, tiny_teacher: Make, tiny_judge: Path, tiny_
     assert "dropped by" in shown or "left out by" in shown
 
     before = made(run)  # again: nothing is done twice
-    call("run", "--run", "n")
+    call("filter", "--run", "n")
     assert changed(before, run) == set()
 
     tighter = " ".join(f"tasks.{task}.panel.entailment.min_probability=0.35" for task in TASKS)
@@ -146,13 +150,15 @@ def judge_is_loaded(run: Run, changes: str) -> bool:
     return judge.asked > 0 or judge._loaded is not None
 
 
-def check_status(said: dict) -> None:
-    """Issue 2, point 9."""
+def check_status(said: dict, students: int = 0) -> None:
+    """Every stage that is wanted is there and done, and the funnel balances."""
     assert {"run", "stages", "funnel", "accepted"} <= said.keys()
-    assert [stage["name"] for stage in said["stages"]] == ["contexts", "candidates", "pairs", "scores", "corpus"]
+    wanted = [(0, stage) for stage in ("contexts", "candidates", "pairs", "scores", "corpus")]
+    wanted += [(number + 1, "student") for number in range(students)]
+    assert [(stage["round"], stage["name"]) for stage in said["stages"]] == wanted
     for stage in said["stages"]:
         assert {"name", "round", "state", "seconds", "counts"} <= stage.keys()
-        assert (stage["round"], stage["state"]) == (0, "done")
+        assert stage["state"] == "done"
         assert stage["seconds"] >= 0
     for level in said["funnel"]:
         assert level["in"] == level["out"] + sum(level["dropped"].values())
@@ -160,10 +166,17 @@ def check_status(said: dict) -> None:
 
 
 @pytest.mark.parametrize(("recipe", "family"), [("paper-news", "gpt2"), ("paper-biomed", "biogpt")])
-def test_the_published_settings(call: Call, tiny_teacher: Make, tiny_judge: Path, recipe: str, family: str) -> None:
-    call("run", "--recipe", recipe, "--run", "p", *small(recipe, tiny_teacher(family), tiny_judge, count=3))
-    check_status(json.loads(call("status", "--run", "p", "--json")))
-    assert corpus(Run.named("p"))
+def test_the_published_settings(
+    call: Call, tiny_teacher: Make, tiny_judge: Path, tiny_t5: Path, recipe: str, family: str
+) -> None:
+    call("run", "--recipe", recipe, "--run", "p", *small(recipe, tiny_teacher(family), tiny_judge, tiny_t5, count=3))
+    check_status(json.loads(call("status", "--run", "p", "--json")), students=1)
+    run = Run.named("p")
+    assert corpus(run)
+    assert (run.stage(1, "student").folder / "model" / "model.safetensors").exists()
+    before = made(run)  # again: nothing is done twice
+    call("run", "--run", "p")
+    assert changed(before, run) == set()
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
@@ -192,8 +205,8 @@ def test_pairs_of_the_user(call: Call, tiny_judge: Path, tmp_path: Path, ending:
 
 
 @pytest.fixture
-def generated(call: Call, tiny_teacher: Make, tiny_judge: Path) -> Run:
-    chosen = small("paper-news", tiny_teacher("gpt2"), tiny_judge, count=10)
+def generated(call: Call, tiny_teacher: Make, tiny_judge: Path, tiny_t5: Path) -> Run:
+    chosen = small("paper-news", tiny_teacher("gpt2"), tiny_judge, tiny_t5, count=10)
     call("generate", "--recipe", "paper-news", "--run", "g", *chosen)
     return Run.named("g")
 
@@ -219,8 +232,8 @@ def test_workers_and_backends_do_not_show(generated: Run, numbers: tuple[int, ..
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle(call: Call, tiny_teacher: Make, tiny_judge: Path, tmp_path: Path) -> None:
-    chosen = small("paper-news", tiny_teacher("gpt2"), tiny_judge, count=24)
+def test_killed_in_the_middle(call: Call, tiny_teacher: Make, tiny_judge: Path, tiny_t5: Path, tmp_path: Path) -> None:
+    chosen = small("paper-news", tiny_teacher("gpt2"), tiny_judge, tiny_t5, count=24)
     call("run", "--recipe", "paper-news", "--run", "whole", *chosen)
     words = [sys.executable, "-m", "pipeline", "run", "--recipe", "paper-news", "--run", "victim", *chosen]
     environment = os.environ | {"PYTHONPATH": str(HOUSE), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}

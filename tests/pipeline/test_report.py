@@ -20,8 +20,9 @@ from pipeline.run_tables import corpus_rows, judged_rows, smallest
 from pipeline.store import Run
 
 TITLES = (
-    *("At a glance", "The funnel", "Yield by context", "Scores and thresholds", "Length ratio against novelty"),
-    *("Diversity", "Rounds side by side", "Evaluation", "Adapter", "Influence", "Time and tokens", "Pairs to look at"),
+    *("At a glance", "The funnel", "Yield by context", "Scores and thresholds", "A second opinion"),
+    *("Length ratio against novelty", "Diversity", "Rounds side by side", "Evaluation", "Adapter", "Influence"),
+    *("Time and tokens", "Pairs to look at"),
 )
 
 

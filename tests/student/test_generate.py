@@ -42,7 +42,8 @@ def test_the_engines_agree_on_beams(writers: dict[str, Write]) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_several_of_a_beam_come_best_first(writers: dict[str, Write], engine: str) -> None:
-    for row in writers[engine](PROMPTS[:6], Decoding(beams=2, samples=4), 0):
+    several = Decoding(beams=2, samples=4, no_repeat_ngram=0)  # ruled-out repeats count in the search, not in its sum
+    for row in writers[engine](PROMPTS[:6], several, 0):
         means = [each.logprob / each.tokens for each in row]
         assert len(row) == 4 == len({each.text for each in row})
         assert all(first > then - 0.02 for first, then in pairwise(means))  # whether the end counts as a token differs
@@ -64,8 +65,8 @@ def test_samples_follow_from_the_seed(writers: dict[str, Write], engine: str) ->
 
 
 def test_a_fresh_writer_and_more_threads_draw_the_same(writers: dict[str, Write], tiny_student: Path) -> None:
-    wanted = writers["ctranslate2"](PROMPTS, DRAW, 5)
-    assert Writer(str(tiny_student), threads=2).open()(PROMPTS, DRAW, 5) == wanted
+    wanted = writers["ctranslate2"](PROMPTS[:4], DRAW, 5)
+    assert Writer(str(tiny_student), threads=2).open()(PROMPTS[:4], DRAW, 5) == wanted
 
 
 @pytest.mark.parametrize("engine", ENGINES)
