@@ -1,0 +1,62 @@
+"""`python -m bench.seeds RUN RUN ...`: the evaluations of several runs side by side, one run a seed of the student.
+
+For every benchmark that the first run was evaluated on: each system's mean over the runs, with the smallest and
+largest; and how often the 95% interval of a paired difference is clear of 0. Baselines are the same in every run.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from bench.machine import table
+from pipeline.store import Run
+
+METRICS = {
+    "summary": ("rouge1", "rouge2", "rougeL", "rougeL_recall75", "bertscore", "compression", "novel_2"),
+    "paraphrase": ("bleu", "ibleu", "bert_ibleu", "bertscore", "novel_2"),
+}
+Results = Mapping[str, Any]
+
+
+def main(names: Sequence[str]) -> None:
+    """Print one table a benchmark and one of the differences."""
+    runs = [Run.existing(name).folder / "evaluation" for name in names]
+    for place in sorted(runs[0].glob("*/results.json")):
+        found = [json.loads((run / place.parent.name / "results.json").read_text()) for run in runs]
+        print(f"### {place.parent.name}, {found[0]['rows']:,} rows\n")
+        print(_means(found), end="\n\n")
+        print(_differences(found), end="\n\n")
+
+
+def _means(found: Sequence[Results]) -> str:
+    metrics = [m for m in METRICS[found[0]["task"]] if m in next(iter(found[0]["systems"].values()))]
+    rows = []
+    for system in found[0]["systems"]:
+        cells = [_cell([each["systems"][system][m]["value"] for each in found]) for m in metrics]
+        rows.append((system, *cells))
+    return table(("system", *metrics), rows)
+
+
+def _cell(values: Sequence[float]) -> str:
+    """The mean; with the smallest and largest where the runs differ."""
+    shown = f"{mean(values):.1f}" if abs(mean(values)) > 2 else f"{mean(values):.2f}"
+    return shown if len(set(values)) == 1 else f"{shown} ({min(values):.1f} to {max(values):.1f})"
+
+
+def _differences(found: Sequence[Results]) -> str:
+    rows = []
+    for number, pair in enumerate(found[0]["paired"]):
+        if not pair["a"].startswith("student"):
+            continue
+        same = [each["paired"][number] for each in found]
+        above = sum(each["low"] > 0 for each in same)
+        below = sum(each["high"] < 0 for each in same)
+        values = [each["difference"] for each in same]
+        rows.append((f"{pair['a']} - {pair['b']}", pair["metric"], _cell(values), f"{above} of {len(same)}", below))
+    return table(("difference", "metric", "mean over seeds", "clear above 0", "clear below 0"), rows)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
