@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("filters", "pipeline", "pipeline/teacher", "student", "bench")
+ROOMS = (
+    *("filters", "filters/training", "pipeline", "pipeline/commands", "pipeline/rounds", "pipeline/evaluation"),
+    *("pipeline/explain", "pipeline/hub", "pipeline/report", "pipeline/serve", "pipeline/teacher", "student", "bench"),
+)
 OTHERS = {
     "pipeline/recipes/": "the shipped recipes, TOML",
     "data/models/": "embedded models with their cards; data/runs/ holds runs and is not in git",

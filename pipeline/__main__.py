@@ -13,18 +13,18 @@ from rich.console import Console
 
 from filters.base import FilterError
 from pipeline import display
-from pipeline.distill_command import all_steps, distill
-from pipeline.diversity_command import diversity
+from pipeline.commands.distill import all_steps, distill
+from pipeline.commands.diversity import diversity
+from pipeline.commands.evaluate import evaluate
+from pipeline.commands.explain import explain
+from pipeline.commands.export import export
+from pipeline.commands.publish import publish, publish_model, verify
+from pipeline.commands.report import report
+from pipeline.commands.second_opinion import second_opinion
+from pipeline.commands.serve import serve
 from pipeline.errors import PipelineError, UserError
-from pipeline.evaluate_command import evaluate
-from pipeline.explain_command import explain
-from pipeline.export_command import export
-from pipeline.publish_command import publish, publish_model, verify
 from pipeline.recipe import load, shipped_names
 from pipeline.recipe_errors import RecipeError
-from pipeline.report_command import report
-from pipeline.second_opinion_command import second_opinion
-from pipeline.serve_command import serve
 from pipeline.store import Run
 from pipeline.teacher.decoder import DecoderError
 from pipeline.walk import print_pairs, recipe_of, stages_of, steps_of, work

@@ -82,7 +82,7 @@ def _backend(recipe: Recipe) -> Iterator[Backend]:
 
 def steps_of(run: Run) -> list[Step] | None:
     """What the run's own recipe plans; None for a run of brought pairs, whose file may be gone."""
-    from pipeline.distill_command import all_steps
+    from pipeline.commands.distill import all_steps
 
     if not run.recipe_file.exists() or not run.stage(0, "contexts").folder.exists():
         return None

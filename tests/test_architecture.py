@@ -12,11 +12,11 @@ HOUSE = Path(__file__).parents[1]
 ROOMS = ("pipeline", "filters", "student")
 MAY_SEE = {"pipeline": {"pipeline", "filters", "student"}, "filters": {"filters"}, "student": {"student"}}
 DOORS = {
-    "ray": {"pipeline/backend.py", "pipeline/train_together.py"},
+    "ray": {"pipeline/backend.py", "pipeline/rounds/train_together.py"},
     "vllm": {"pipeline/teacher/vllm_decoder.py"},
     "openvino": set(),
     "spacy": {"filters/syntax.py"},
-    "huggingface_hub": {"pipeline/publish.py", "filters/models.py", "student/model.py"},
+    "huggingface_hub": {"pipeline/hub/publish.py", "filters/models.py", "student/model.py"},
     "duckdb": {"pipeline/round_queries.py"},
     "apted": {"filters/syntax.py"},
 }

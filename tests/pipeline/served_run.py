@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from pipeline.serve import listen, make_app
+from pipeline.serve.app import listen, make_app
 from pipeline.store import Run
 
 

@@ -11,12 +11,12 @@ from report_runs import small_run
 
 from filters.base import Panel
 from filters.entailment import Entailment
-from pipeline.audit_draw import draw, whole
-from pipeline.audit_marks import FILE, Mark, add_mark, marks
-from pipeline.audit_precision import Judged, Suggestion, judged, precisions, sizes, suggestions
 from pipeline.errors import UserError
 from pipeline.round_queries import RoundFiles, round_files
 from pipeline.run_tables import aside_rows
+from pipeline.serve.audit_draw import draw, whole
+from pipeline.serve.audit_marks import FILE, Mark, add_mark, marks
+from pipeline.serve.audit_precision import Judged, Suggestion, judged, precisions, sizes, suggestions
 from pipeline.store import Run
 
 NOTHING = RoundFiles((), (), (), (), (), (), 0)
@@ -62,7 +62,7 @@ def test_marks_of_many_at_once(tmp_path: Path) -> None:
 def test_a_kill_loses_nothing_that_was_marked(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from pipeline.store import Run; "
-        "from pipeline.audit_marks import Mark, add_mark; "
+        "from pipeline.serve.audit_marks import Mark, add_mark; "
         "[add_mark(Run(Path(sys.argv[1])), Mark(str(i), 0, 't', 'right', 'kept', 0, '')) for i in range(5)]; "
         "os.kill(os.getpid(), 9)"
     )

@@ -11,13 +11,13 @@ import yaml
 from toy_release import JUDGE, TEACHER, add_student, toy_run
 
 from filters.models import EMBEDDED_JUDGE, home
-from pipeline.card import cell, figure, plain, render
-from pipeline.card_facts import distinct, score_constants, score_quantiles, statistics
 from pipeline.errors import UserError
-from pipeline.licences import TrainingSet, check_licence, terms
-from pipeline.model_release import model_release
-from pipeline.monitors import MONITORS
-from pipeline.release import DataOptions, data_release
+from pipeline.hub.card import cell, figure, plain, render
+from pipeline.hub.card_facts import distinct, score_constants, score_quantiles, statistics
+from pipeline.hub.licences import TrainingSet, check_licence, terms
+from pipeline.hub.model_release import model_release
+from pipeline.hub.release import DataOptions, data_release
+from pipeline.rounds.monitors import MONITORS
 from pipeline.shard import Header, write_shard
 from pipeline.store import Run
 

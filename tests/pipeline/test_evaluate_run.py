@@ -9,10 +9,10 @@ import pytest
 from conftest import Make, sentence
 
 from pipeline import __main__ as door
-from pipeline.diversity import compare, corpus_texts, named_texts, page, write
+from pipeline.commands.evaluate import _rounds
 from pipeline.errors import UserError
-from pipeline.evaluate import Asked, evaluate_run, faithfulness, student_models
-from pipeline.evaluate_command import _rounds
+from pipeline.evaluation.diversity import compare, corpus_texts, named_texts, page, write
+from pipeline.evaluation.evaluate import Asked, evaluate_run, faithfulness, student_models
 from pipeline.recipe import Recipe, load
 from pipeline.shard import Header, write_shard
 from pipeline.store import Run

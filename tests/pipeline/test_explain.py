@@ -17,11 +17,11 @@ from filters.length import Length
 from filters.overlap import Overlap
 from filters.wellformed import Wellformed
 from pipeline.assemble import Assemble
-from pipeline.audit_marks import Mark, add_mark
+from pipeline.commands.explain import lines
 from pipeline.errors import UserError
-from pipeline.explain import explain
-from pipeline.explain_command import lines
-from pipeline.explain_find import find_pair
+from pipeline.explain.find import find_pair
+from pipeline.explain.pair import explain
+from pipeline.explain.regenerate import compare, regenerate, written
 from pipeline.judge import JudgePairs
 from pipeline.local_backend import LocalBackend
 from pipeline.overgenerate import Overgenerate
@@ -30,9 +30,9 @@ from pipeline.plan import FoldStep, Input, MapStep, Read
 from pipeline.recipe import load
 from pipeline.recipe_sections import Corpus, Modes
 from pipeline.records import CONTEXT, context_id
-from pipeline.regenerate import compare, regenerate, written
 from pipeline.run_tables import aside_rows, corpus_rows, judged_rows
 from pipeline.runner import run_steps
+from pipeline.serve.audit_marks import Mark, add_mark
 from pipeline.store import Run
 from pipeline.teacher.decoder import Sampling
 from pipeline.teacher.echo import EchoDecoder

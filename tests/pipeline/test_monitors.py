@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.monitors import RoundMonitors, distinct, measures
 from pipeline.records import CANDIDATE, pair_id
+from pipeline.rounds.monitors import RoundMonitors, distinct, measures
 
 CORPUS = pa.schema(
     [(name, pa.string()) for name in ("pair_id", "task", "source", "target")]

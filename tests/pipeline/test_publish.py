@@ -14,9 +14,9 @@ from hub_server import HubServer, loopback
 from toy_release import add_student, toy_run
 
 from pipeline.__main__ import main
-from pipeline.publish import check_repo
-from pipeline.release_manifest import MANIFEST
-from pipeline.release_source import corpus
+from pipeline.hub.publish import check_repo
+from pipeline.hub.release_manifest import MANIFEST
+from pipeline.hub.release_source import corpus
 from pipeline.store import Run
 
 REPO, KEY = "acme/toy-pairs", ("datasets", "acme/toy-pairs")

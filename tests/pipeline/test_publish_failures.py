@@ -13,9 +13,9 @@ from hub_server import DROP, HANG, HubServer, loopback
 from toy_release import toy_run
 
 from pipeline.errors import UserError
-from pipeline.publish import Target, connect, push
-from pipeline.release import DataOptions, Release, data_release
-from pipeline.release_manifest import MANIFEST
+from pipeline.hub.publish import Target, connect, push
+from pipeline.hub.release import DataOptions, Release, data_release
+from pipeline.hub.release_manifest import MANIFEST
 from pipeline.store import Run
 
 HOUSE = Path(__file__).parents[2]

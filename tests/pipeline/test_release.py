@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from toy_release import TEACHER, toy_run
 
-from pipeline.blocklist import read_blocklist
 from pipeline.errors import UserError
-from pipeline.public_names import public_name, public_recipe, public_writer
-from pipeline.release import DataOptions, Release, data_release
-from pipeline.release_manifest import MANIFEST, ReleaseFile, folder_digests, verified
-from pipeline.release_source import corpus, latest_round
+from pipeline.hub.blocklist import read_blocklist
+from pipeline.hub.public_names import public_name, public_recipe, public_writer
+from pipeline.hub.release import DataOptions, Release, data_release
+from pipeline.hub.release_manifest import MANIFEST, ReleaseFile, folder_digests, verified
+from pipeline.hub.release_source import corpus, latest_round
 from pipeline.shard import read_rows
 from pipeline.store import Run
 

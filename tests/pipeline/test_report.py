@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 from report_runs import HOSTILE, full_run, small_run
 
+from pipeline.commands.report import report
 from pipeline.errors import UserError
-from pipeline.report import MOST_BYTES, TEMPLATES, as_html, as_markdown, markdown_text, sections, write_report
-from pipeline.report_blocks import Examples, Picture, Section, Table, cell, number, short, table
-from pipeline.report_command import report
-from pipeline.report_figures import DARKEST, bars, heat_map, lines
+from pipeline.report.blocks import Examples, Picture, Section, Table, cell, number, short, table
+from pipeline.report.figures import DARKEST, bars, heat_map, lines
+from pipeline.report.page import MOST_BYTES, TEMPLATES, as_html, as_markdown, markdown_text, sections, write_report
 from pipeline.run_tables import corpus_rows, judged_rows, smallest
 from pipeline.store import Run
 

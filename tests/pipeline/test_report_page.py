@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from report_runs import full_run
 
-from pipeline.report import write_report
+from pipeline.report.page import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

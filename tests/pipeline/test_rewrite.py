@@ -13,7 +13,7 @@ from toy_student import sentences
 from filters.wellformed import Wellformed
 from pipeline.progress import unbalanced
 from pipeline.records import CANDIDATE, CONTEXT
-from pipeline.rewrite import StudentRewrites
+from pipeline.rounds.rewrite import StudentRewrites
 from pipeline.stage import Batch, Output
 from pipeline.store import StageFolder
 from pipeline.work import check_output

@@ -8,7 +8,7 @@ from toy_filters import panels
 from filters.wellformed import Wellformed
 from pipeline.progress import unbalanced
 from pipeline.records import CANDIDATE, PAIR, pair_id
-from pipeline.rewritten_pairs import EXAMPLES, RewrittenPairs
+from pipeline.rounds.rewritten_pairs import EXAMPLES, RewrittenPairs
 from pipeline.stage import Batch, Output
 from pipeline.work import check_output
 

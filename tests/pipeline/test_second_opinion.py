@@ -11,11 +11,7 @@ import pytest
 from filters.nli_judge import JudgeSpec, NliJudge
 from pipeline import __main__ as door
 from pipeline.errors import UserError
-from pipeline.local_backend import LocalBackend
-from pipeline.recipe import load
-from pipeline.run_tables import corpus_rows, judged_rows
-from pipeline.runner import run_steps
-from pipeline.second_opinion import (
+from pipeline.evaluation.second_opinion import (
     OPINION,
     Asking,
     agreements,
@@ -26,6 +22,10 @@ from pipeline.second_opinion import (
     second_opinion_block,
     wilson,
 )
+from pipeline.local_backend import LocalBackend
+from pipeline.recipe import load
+from pipeline.run_tables import corpus_rows, judged_rows
+from pipeline.runner import run_steps
 from pipeline.stages import brought_steps
 from pipeline.store import Run
 

@@ -12,10 +12,10 @@ import pytest
 from report_runs import HOSTILE, full_run
 from served_run import served
 
-from pipeline.audit_marks import FILE, marks
 from pipeline.errors import UserError
 from pipeline.run_tables import corpus_rows
-from pipeline.serve import listen
+from pipeline.serve.app import listen
+from pipeline.serve.audit_marks import FILE, marks
 from pipeline.store import Run
 
 

@@ -11,7 +11,7 @@ import pytest
 from report_runs import HOSTILE, full_run
 from served_run import served
 
-from pipeline.audit_marks import marks
+from pipeline.serve.audit_marks import marks
 from pipeline.shard import read_header, read_rows, write_shard
 from pipeline.store import Run
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.evaluation.zero_shot import AT_ONCE, prompts, tidy, zero_shot
 from pipeline.shard import write_atomically
 from pipeline.teacher.decoder import Continuation, Decode, Request, Sampling
-from pipeline.zero_shot import AT_ONCE, prompts, tidy, zero_shot
 
 PLAIN_TOKENIZER = SimpleNamespace(chat_template=None)
 

@@ -1,0 +1,52 @@
+"""The command `evaluate`: a run's students, its teacher and the baselines on a benchmark."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.errors import UserError
+
+
+def evaluate(
+    run: Annotated[str, typer.Option(help="Name of the run, a folder of data/runs.")],
+    data: Annotated[Path, typer.Option(help="Rows of source and references: .jsonl, .jsonl.gz or .parquet.")],
+    task: Annotated[str, typer.Option(help="summary or paraphrase.")],
+    rounds: Annotated[str, typer.Option(help="Students to evaluate, such as 1,2; default: all there are.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
+    teacher: Annotated[bool, typer.Option(help="Ask the recipe's teacher for the task outright.")] = True,
+    sources: Annotated[
+        Literal["readable", "raw"],
+        typer.Option(help="What models read of tokenised, lower-case text: put together again, or as it is."),
+    ] = "readable",
+    judge: Annotated[
+        str, typer.Option(help="An NLI model that was not in the loop, for faithfulness, such as embedded:nli-second.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and of what is sampled.")] = 0,
+) -> None:
+    """Metrics with intervals for every student, the teacher zero-shot, and simple baselines."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from pipeline.evaluation.evaluate import Asked, evaluate_run
+    from pipeline.recipe import load
+    from pipeline.store import Run
+    from student.evaluation_page import page
+
+    found = Run.existing(run)
+    recipe = load(found.recipe_file if found.recipe_file.exists() else "news")
+    asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, seed)
+    evaluation, folder = evaluate_run(found, recipe, asked)
+    console = Console()
+    if console.is_terminal:
+        console.print(Markdown(page(evaluation)))
+    else:
+        print(page(evaluation))
+    print(f"written to {folder}")
+
+
+def _rounds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
+        raise UserError(f"--rounds {text!r}: wanted numbers from 1, such as 1,2")
+    return tuple(dict.fromkeys(map(int, parts)))

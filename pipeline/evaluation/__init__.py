@@ -1,0 +1,1 @@
+"""How good students and corpora are, and what others say of them."""

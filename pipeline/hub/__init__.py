@@ -1,0 +1,1 @@
+"""Publishing: release files, cards, and the way to the Hub."""

@@ -1,0 +1,1 @@
+"""Self-distillation: students learn, write, and are watched."""

@@ -1,0 +1,1 @@
+"""Pages on this machine: a run live, its pairs, thresholds, an audit."""
