@@ -4,8 +4,8 @@
         --set scitldr=scitldr.jsonl.gz:text:target --data duc2003.jsonl.gz --data gigaword_test.jsonl.gz
 
 A set is a file and its columns of source and target; of a list the first one that is a sentence is taken. Every set
-gives as many training pairs as our summaries, drawn by a seed; settings are those of the recipe, control words off. Each
-student is asked for summaries of each benchmark. Figures are means over `--seeds`; intervals are not given: this is
+gives as many training pairs as our summaries, drawn by a seed; settings are those of the recipe, control words off.
+Each student is asked for summaries of each benchmark. Figures are means over `--seeds` without intervals: this is
 a look, `make evaluate` measures.
 """
 
