@@ -28,6 +28,10 @@ class Span:
         return self.least if self.exact else {"at_least": self.least, "at_most": self.most}
 
 
+ROUND = 0
+"""Thresholds are tried on the stored scores of the teacher's round."""
+
+
 @dataclass(frozen=True)
 class SpanLevel:
     """One line of a funnel, as pipeline/funnel.py has them, in spans."""
@@ -40,6 +44,7 @@ class SpanLevel:
 
     def data(self) -> dict[str, object]:
         return {
+            "round": ROUND,
             "stage": self.stage,
             "task": self.task,
             "in": self.entered.data(),

@@ -92,7 +92,7 @@ def test_report(stages: list[StageStatus]) -> None:
         assert {"name", "round", "state", "seconds", "counts"} <= stage.keys()
         assert stage["state"] == "done"
     for level in said["funnel"]:  # type: ignore[attr-defined]
-        assert {"stage", "task", "in", "out", "dropped"} == level.keys()
+        assert {"round", "stage", "task", "in", "out", "dropped"} == level.keys()
         assert level["in"] == level["out"] + sum(level["dropped"].values())
     assert set(said["accepted"]) == {"summary", "paraphrase"}  # type: ignore[call-overload]
 
