@@ -17,7 +17,7 @@ OTHERS = {
     "pipeline/recipes/": "the shipped recipes, TOML",
     "data/models/": "embedded models with their cards; data/runs/ holds runs and is not in git",
     "tests/": "one test file a module, in the same rooms; test_architecture.py keeps the house in order",
-    "docs/": "lab-book.md, what was tried; bench.md, figures with their commands",
+    "docs/": "tutorial, filters, student, results, scale, faq, ...; bench.md, figures; lab-book.md, what was tried",
     ".ci/": "setup, lock files' making, and what every change must pass",
 }
 BEGIN, END = "<!-- tree: made by .ci/tree.py -->", "<!-- end of tree -->"
