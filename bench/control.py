@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from bench.machine import machine, table
+from filters.models import EMBEDDED_JUDGE
 from filters.nli_judge import JudgeSpec, open_judge
 from student.controls import LENGTHS, NOVELTIES, Controls, length_bucket, length_ratio, novel_bigrams, novelty_bucket
 from student.dataset import prompt
@@ -38,7 +39,7 @@ def main(
     """Print the table and the JSON line."""
     sources = [each for each in chunks([text], 1) if each.count(". ") == 0 and len(each.split()) > 12][:count]
     rewriter, write = Rewriter(model), Writer(str(model)).open()
-    ask = open_judge(JudgeSpec())
+    ask = open_judge(JudgeSpec(EMBEDDED_JUDGE))
     rows, shares, ratios = [], {}, []
     for wanted in [Controls(length=word) for word in LENGTHS] + [Controls(novelty=word) for word in NOVELTIES]:
         prompts = [prompt(rewriter.instruction(task), source, wanted) for source in sources]

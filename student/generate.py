@@ -95,6 +95,10 @@ def batch_seed(seed: int, prompts: Sequence[str]) -> int:
     return int.from_bytes(digest.digest()[:4], "big") >> 1
 
 
+CHOICES = 16
+"""Candidates of which one of the length asked for is taken (docs/student.md has what 4 and 16 reach)."""
+
+
 @dataclass
 class Rewriter:
     """A trained student, ready to rewrite for the tasks that it knows."""
@@ -125,7 +129,7 @@ class Rewriter:
             raise StudentError(f"{self.folder}: it learned no control words; leave --length and --novelty out")
         if self._write is None:
             self._write = Writer(str(self.folder), "", self.engine, self.threads, self.device).open()
-        asked = max(self.decoding.samples, self.decoding.beams) if wanted.length else self.decoding.samples
+        asked = max(self.decoding.samples, CHOICES) if wanted.length else self.decoding.samples
         prompts = [prompt(instruction, source, wanted) for source in sources]
         found = self._write(prompts, replace(self.decoding, samples=asked), seed)
         if not wanted.length:
