@@ -8,7 +8,7 @@ from toy_student import INSTRUCTIONS, sentences
 
 from student.controls import length_bucket
 from student.errors import StudentError
-from student.generate import Engine, Rewriter, Write, Writer, _fitting, batch_seed, batched
+from student.generate import CHOICES, Engine, Rewriter, Write, Writer, _fitting, batch_seed, batched
 from student.settings import Decoding
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -116,7 +116,7 @@ def test_a_length_is_seen_to(tiny_student: Path, samples: int, beams: int) -> No
 
     wanted = Controls(length="medium")
     kept = student.rewrite("summary", sources, wanted)
-    student.decoding = Decoding(samples=max(samples, beams), beams=beams)
+    student.decoding = Decoding(samples=CHOICES, beams=beams)
     prompts = [f"medium {INSTRUCTIONS['summary']}{source}" for source in sources]
     every = student._write(prompts, student.decoding, 0) if student._write else []
     for source, row, all_of in zip(sources, kept, every, strict=True):
