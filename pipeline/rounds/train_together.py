@@ -5,6 +5,7 @@ to rounding. The second file that knows Ray: Ray Train brings its own workers, w
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,11 +34,12 @@ class Together:
 
 def train_together(task: Together, needs: Resources) -> Trained:
     """Train on `needs.workers` workers; the first of them writes the model."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     per_worker: Mapping[str, float] = {"CPU": needs.cpus} | ({"GPU": needs.gpus} if needs.gpus else {})
-    scaling = ScalingConfig(needs.workers, use_gpu=needs.gpus > 0, resources_per_worker=dict(per_worker))
+    scaling = ScalingConfig(num_workers=needs.workers, use_gpu=needs.gpus > 0, resources_per_worker=dict(per_worker))
     run = RunConfig(storage_path=str(task.work / "ray"), failure_config=FailureConfig(max_failures=2))
     trainer = TorchTrainer(_one_worker, train_loop_config={"task": task}, scaling_config=scaling, run_config=run)
     try:
@@ -52,6 +54,8 @@ def _one_worker(config: Mapping[str, Any]) -> None:
     import torch
 
     task: Together = config["task"]
+    if not torch.cuda.is_available():
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # else accelerate takes each of several processes for the only one
     torch.set_num_threads(task.threads)
     made = train(task.spec, task.pairs, task.validation, task.place, task.work, rehearsed=task.rehearsed)
     if torch.distributed.get_rank() == 0:
