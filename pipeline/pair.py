@@ -32,6 +32,18 @@ def cheap_scores(tasks: Mapping[str, Panel]) -> pa.Schema:
     return pa.schema([*PAIR, *(pa.field(name, pa.float32()) for name in names)])
 
 
+def cheap_panels(tasks: Mapping[str, Panel]) -> dict[str, object]:
+    """What decides the verdicts of each task's cheap filters."""
+    return {name: panel_spec(panel.of_cost("cheap")) for name, panel in tasks.items()}
+
+
+def open_cheap(tasks: Mapping[str, Panel], device: str, *first: Filter) -> OpenTasks:
+    """Each task's cheap filters, opened, behind those that come `first`."""
+    return {
+        name: [(spec, spec.open(device)) for spec in (*first, *panel.of_cost("cheap"))] for name, panel in tasks.items()
+    }
+
+
 MACHINE = ("device", "threads")
 """Fields of filters that decide speed and no score."""
 
@@ -67,17 +79,13 @@ class FormPairs:
         return cheap_scores(self.tasks)
 
     def spec(self) -> Mapping[str, object]:
-        tasks = {name: panel_spec(panel.of_cost("cheap")) for name, panel in self.tasks.items()}
-        return {"tasks": tasks, "wellformed": asdict(self.wellformed), "examples": self.examples}
+        return {"tasks": cheap_panels(self.tasks), "wellformed": asdict(self.wellformed), "examples": self.examples}
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()
 
     def open(self) -> StageFunction:
-        tasks = {
-            name: [(spec, spec.open(self.device)) for spec in panel.of_cost("cheap")]
-            for name, panel in self.tasks.items()
-        }
+        tasks = open_cheap(self.tasks, self.device)
         return lambda batch: self._write(batch, tasks)
 
     def _write(self, batch: Batch, tasks: OpenTasks) -> Output:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from pipeline.stored_scores import ROUND
+
 
 @dataclass(frozen=True)
 class Span:
@@ -26,10 +28,6 @@ class Span:
 
     def data(self) -> int | dict[str, int]:
         return self.least if self.exact else {"at_least": self.least, "at_most": self.most}
-
-
-ROUND = 0
-"""Thresholds are tried on the stored scores of the teacher's round."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from filters.base import Panel, judge
 from filters.wellformed import Wellformed
 from pipeline.errors import UserError
-from pipeline.pair import OpenTasks, cheap_scores, panel_spec, tally
+from pipeline.pair import OpenTasks, cheap_panels, cheap_scores, open_cheap, tally
 from pipeline.records import PAIR, content_id, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
 
@@ -127,17 +127,13 @@ class BroughtPairs:
         return cheap_scores(self.tasks)
 
     def spec(self) -> Mapping[str, object]:
-        tasks = {name: panel_spec(panel.of_cost("cheap")) for name, panel in self.tasks.items()}
-        return {"brought": True, "tasks": tasks, "wellformed": asdict(self.wellformed)}
+        return {"brought": True, "tasks": cheap_panels(self.tasks), "wellformed": asdict(self.wellformed)}
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()
 
     def open(self) -> StageFunction:
-        tasks = {
-            name: [(spec, spec.open(self.device)) for spec in (self.wellformed, *panel.of_cost("cheap"))]
-            for name, panel in self.tasks.items()
-        }
+        tasks = open_cheap(self.tasks, self.device, self.wellformed)
         return lambda batch: self._write(batch, tasks)
 
     def _write(self, batch: Batch, tasks: OpenTasks) -> Output:

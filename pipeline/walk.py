@@ -57,9 +57,10 @@ def _refuse_nothing(run: Run, results: Sequence[StageResult]) -> None:
             reasons = [
                 f"{n} {name.removeprefix('dropped/')}" for name, n in result.counts.items() if "dropped/" in name
             ]
+            remedy = "give other sentences (rounds.source)" if result.round else "change the contexts or the teacher"
             raise UserError(
-                f"run {run.name!r}: stage {result.stage} kept nothing ({', '.join(reasons) or 'nothing came in'}): "
-                "change the contexts or the teacher"
+                f"run {run.name!r}: stage {result.stage} kept nothing "
+                f"({', '.join(reasons) or 'nothing came in'}): {remedy}"
             )
 
 

@@ -88,8 +88,6 @@ class Settings:
     seed: int = 0
     weight_decay: float = 0.0
     clip: float = 1.0
-    embedding_rate: float = 1.0
-    """How much faster the embeddings learn. Those of a fresh T5 are some twenty times as large as its other weights."""
     label_smoothing: float = 0.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int = 200
@@ -118,9 +116,7 @@ class Learner:
         self.settings, self.folder, self.progress = settings, folder, Progress()
         self.accelerator = Accelerator()
         self.half = _in_half(settings.precision)
-        groups = _groups(model, settings)
-        self.scales = [group.pop("scale") for group in groups]
-        optimiser = torch.optim.AdamW(groups, lr=settings.rate.peak, betas=(0.9, 0.98), fused=True)
+        optimiser = torch.optim.AdamW(_groups(model, settings), lr=settings.rate.peak, betas=(0.9, 0.98), fused=True)
         self.model, self.optimiser = model.to(self.accelerator.device), self.accelerator.prepare(optimiser)
 
     def run(
@@ -157,8 +153,8 @@ class Learner:
     def _step(self, batches: Sequence[Batch]) -> tuple[float, int]:
         """One update. Each process takes its share of the micro-batches."""
         torch.manual_seed(self.settings.seed * 1_000_003 + self.progress.step)
-        for group, scale in zip(self.optimiser.param_groups, self.scales, strict=True):
-            group["lr"] = self.settings.rate.at(self.progress.step) * scale
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings.rate.at(self.progress.step)
         tokens = sum(batch.tokens for batch in batches)
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         total = torch.zeros((), device=self.accelerator.device)
@@ -260,16 +256,11 @@ class Learner:
 
 
 def _groups(model: Any, settings: Settings) -> list[dict[str, Any]]:
-    """Matrices decay, norms do not; embeddings have a rate of their own."""
+    """Matrices decay; embeddings and norms do not."""
     named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-    inner = [w for name, w in named if w.ndim > 1 and not _is_embedding(name)]
-    norms = [w for name, w in named if w.ndim <= 1]
-    tables = [w for name, w in named if w.ndim > 1 and _is_embedding(name)]
-    return [
-        {"params": inner, "weight_decay": settings.weight_decay, "scale": 1.0},
-        {"params": norms, "weight_decay": 0.0, "scale": 1.0},
-        {"params": tables, "weight_decay": 0.0, "scale": settings.embedding_rate},
-    ]
+    decaying = [w for name, w in named if w.ndim > 1 and not _is_embedding(name)]
+    others = [w for name, w in named if w.ndim <= 1 or _is_embedding(name)]
+    return [{"params": decaying, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def _is_embedding(name: str) -> bool:

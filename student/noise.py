@@ -42,7 +42,11 @@ class Noise:
         )
 
 
-def take_spans(ids: Sequence[int], sentinels: Sequence[int], noise: Noise, rng: np.random.Generator) -> "SpanExample":
+SpanExample = tuple[list[int], list[int]]
+"""Source and target, as token ids."""
+
+
+def take_spans(ids: Sequence[int], sentinels: Sequence[int], noise: Noise, rng: np.random.Generator) -> SpanExample:
     """Token ids (without the end token) with spans replaced by sentinels, and the spans behind their sentinels."""
     starts, lengths = _spans(len(ids), noise, rng)
     source: list[int] = []
@@ -53,9 +57,6 @@ def take_spans(ids: Sequence[int], sentinels: Sequence[int], noise: Noise, rng: 
         target += [sentinel, *ids[start : start + length]]
         place = start + length
     return [*source, *ids[place:]], target
-
-
-SpanExample = tuple[list[int], list[int]]
 
 
 def _spans(size: int, noise: Noise, rng: np.random.Generator) -> tuple[list[int], list[int]]:

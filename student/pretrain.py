@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -144,18 +144,15 @@ class Examples:
 
     def step(self, number: int, level: float = 1.0) -> list[Batch]:
         """A batch of broken text; `level` 0: sentences hardly broken, 1: as the spec has it."""
-        epoch, place = self._locate(number)
+        epoch, place = divmod(number, self.first_steps)
         self._plan(epoch)
         rng = np.random.default_rng([self.spec.seed, 7, number])
         noise = self.spec.noise.at(level)
         pairs = [self._example(self.texts[index], noise, rng) for index in self.batches[place]]
         return [collate([source for source, _ in pairs], [target for _, target in pairs], PAD)]
 
-    def _locate(self, number: int) -> tuple[int, int]:
-        """Every pass has as many steps as the first: the plan cuts what is over."""
-        return divmod(number, self.first_steps) if self.epoch >= 0 else (0, number)
-
     def _plan(self, epoch: int) -> None:
+        """Every pass has as many steps as the first: what is over is left out."""
         if epoch == self.epoch:
             return
         costs = [2 * size for size in self.sizes]
@@ -180,11 +177,6 @@ class Examples:
 
 def _cut(ids: list[int], most: int) -> list[int]:
     return ids if len(ids) <= most else [*ids[: most - 1], END]
-
-
-def described(spec: PretrainSpec) -> dict[str, Any]:
-    """The spec as plain data, for the card."""
-    return asdict(spec)
 
 
 def line(point: Point) -> str:

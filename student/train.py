@@ -18,6 +18,16 @@ from student.model import Loaded, load
 from student.settings import Training
 
 ABOUT = "student.json"
+CARD = """# A student
+
+A T5 that learned to rewrite single English sentences from pairs that a language model wrote and a judge accepted. It
+started from `{base}`; its settings stand in student.json, its curve beside the folder.
+
+{asked}
+
+Length and abstractiveness {controls} be asked for with control words. What it learned from is invented: names,
+figures and events in its training text are not facts, and it may change those of yours. Evaluate it before use.
+"""
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,13 @@ def save_model(model: Any, loaded: Loaded, work: Path, place: Path, about: Mappi
         model.save_pretrained(place)
     loaded.tokenizer.save_pretrained(place)
     (place / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+    (place / "README.md").write_text(card(about))
+
+
+def card(about: Mapping[str, Any]) -> str:
+    """The model's card: what it is, how it is asked, and what it is not."""
+    asked = "\n".join(f"- {task}: `{instruction}` before the sentence" for task, instruction in about["tasks"].items())
+    return CARD.format(base=about["base"], asked=asked, controls="can" if about["controls"] else "cannot")
 
 
 def about(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from filters.base import Panel, judge
 from filters.wellformed import Wellformed
-from pipeline.pair import OpenTasks, Row, cheap_scores, panel_spec, tally
+from pipeline.pair import OpenTasks, Row, cheap_panels, cheap_scores, open_cheap, tally
 from pipeline.records import PAIR, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
 
@@ -33,17 +33,13 @@ class RewrittenPairs:
         return cheap_scores(self.tasks)
 
     def spec(self) -> Mapping[str, object]:
-        tasks = {name: panel_spec(panel.of_cost("cheap")) for name, panel in self.tasks.items()}
-        return {"rewritten": True, "tasks": tasks, "wellformed": asdict(self.wellformed)}
+        return {"rewritten": True, "tasks": cheap_panels(self.tasks), "wellformed": asdict(self.wellformed)}
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()
 
     def open(self) -> StageFunction:
-        tasks = {
-            name: [(spec, spec.open(self.device)) for spec in panel.of_cost("cheap")]
-            for name, panel in self.tasks.items()
-        }
+        tasks = open_cheap(self.tasks, self.device)
         return lambda batch: self._write(batch, tasks)
 
     def _write(self, batch: Batch, tasks: OpenTasks) -> Output:

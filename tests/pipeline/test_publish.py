@@ -14,6 +14,7 @@ from hub_server import HubServer, loopback
 from toy_release import add_student, toy_run
 
 from pipeline.__main__ import main
+from pipeline.errors import UserError
 from pipeline.hub.publish import check_repo
 from pipeline.hub.release_manifest import MANIFEST
 from pipeline.hub.release_source import corpus
@@ -180,6 +181,9 @@ def test_a_student_as_a_model(run: Run, hub: HubServer, call: Call) -> None:
 def test_names() -> None:
     for name in ("acme/toy", "A_b/c.d-e_f", "a/b"):
         check_repo(name)
+    for name in ("toy", "acme/", "/toy", "acme/to/y", "ac me/toy", "a/" + "b" * 95):
+        with pytest.raises(UserError, match="wanted REPO=org/name"):
+            check_repo(name)
 
 
 READ = """

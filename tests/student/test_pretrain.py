@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from toy_student import SHAPE, sentences
 from student.errors import StudentError
 from student.learning import IGNORED
 from student.noise import DENOISE, Noise
-from student.pretrain import Examples, PretrainSpec, described, line, pretrain
+from student.pretrain import Examples, PretrainSpec, line, pretrain
 from student.text import chunks, clean, documents, held_out
 from student.vocabulary import END, SENTINELS
 
@@ -61,7 +62,7 @@ def test_what_it_makes_loads_as_a_t5(spec: PretrainSpec, tmp_path: Path) -> None
     assert loaded.model.config.model_type == "t5" and len(loaded.tokenizer) == SHAPE.vocabulary
     assert loaded.model.config.feed_forward_proj == "gated-gelu"
     assert loaded.model.lm_head.weight is loaded.model.shared.weight
-    assert json.loads(json.dumps(described(spec)))["shape"]["vocabulary"] == SHAPE.vocabulary
+    assert json.loads(json.dumps(asdict(spec)))["shape"]["vocabulary"] == SHAPE.vocabulary
 
 
 def test_nothing_held_out(spec: PretrainSpec, tmp_path: Path) -> None:
