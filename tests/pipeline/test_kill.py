@@ -26,7 +26,13 @@ def start(root: Path, pause: float, backend: str = "local", shards: int = 12) ->
     asked = [sys.executable, str(TOY), str(root), "victim", str(pause), backend, str(shards)]
     environment = os.environ | {"PYTHONPATH": HOUSE}
     process = subprocess.Popen(
-        asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        asked,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests run as a background job ignore Ctrl-C
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
