@@ -42,8 +42,17 @@ def length_bucket(source: str, target: str) -> str:
 
 def length_range(length: str) -> tuple[float, float]:
     """The bucket's smallest ratio, and the one that is too large."""
-    edges = (0.0, *LENGTH_EDGES, float("inf"))
-    place = LENGTHS.index(length)
+    return _range(LENGTHS, LENGTH_EDGES, length)
+
+
+def novelty_range(novelty: str) -> tuple[float, float]:
+    """The bucket's smallest share of new bigrams, and the one that is too large."""
+    return _range(NOVELTIES, NOVELTY_EDGES, novelty)
+
+
+def _range(names: Sequence[str], inner: Sequence[float], name: str) -> tuple[float, float]:
+    edges = (0.0, *inner, float("inf"))
+    place = names.index(name)
     return edges[place], edges[place + 1]
 
 

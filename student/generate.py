@@ -1,8 +1,8 @@
 """A student writes: sources in, as many rewrites of each as asked for, batched by length.
 
 Two engines for the same weights: CTranslate2, faster on processors, and transformers, for GPUs. Beams look for the
-likeliest; samples are drawn at a temperature from the nucleus. A length that is asked for with a control word is also
-seen to: of several candidates one that lies in the bucket is taken.
+likeliest; samples are drawn at a temperature from the nucleus. What a control word asks for is also seen to: of several
+candidates one that lies in the bucket is taken.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from student.batches import fill
-from student.controls import Controls, length_range, length_ratio
+from student.controls import Controls, length_range, length_ratio, novel_bigrams, novelty_range
 from student.dataset import prompt
 from student.errors import StudentError
 from student.model import revision_of
@@ -96,7 +96,7 @@ def batch_seed(seed: int, prompts: Sequence[str]) -> int:
 
 
 CHOICES = 16
-"""Candidates of which one of the length asked for is taken (docs/student.md has what 4 and 16 reach)."""
+"""Candidates of which one that is as asked for is taken (docs/student.md has what 4 and 16 reach)."""
 
 
 @dataclass
@@ -129,21 +129,25 @@ class Rewriter:
             raise StudentError(f"{self.folder}: it learned no control words; leave --length and --novelty out")
         if self._write is None:
             self._write = Writer(str(self.folder), "", self.engine, self.threads, self.device).open()
-        asked = max(self.decoding.samples, CHOICES) if wanted.length else self.decoding.samples
+        asked = max(self.decoding.samples, CHOICES) if wanted.words else self.decoding.samples
         prompts = [prompt(instruction, source, wanted) for source in sources]
         found = self._write(prompts, replace(self.decoding, samples=asked), seed)
-        if not wanted.length:
+        if not wanted.words:
             return found
         kept = self.decoding.samples
-        return [_fitting(s, rows, wanted.length)[:kept] for s, rows in zip(sources, found, strict=True)]
+        return [_fitting(s, rows, wanted)[:kept] for s, rows in zip(sources, found, strict=True)]
 
 
-def _fitting(source: str, rows: Sequence[Rewrite], length: str) -> list[Rewrite]:
-    """Those that lie in the bucket first, then the nearest; in either the likeliest first, as they come."""
-    low, high = length_range(length)
+def _fitting(source: str, rows: Sequence[Rewrite], wanted: Controls) -> list[Rewrite]:
+    """Those that lie in every bucket asked for first, then the nearest; in either the likeliest first, as they come."""
+    return sorted(rows, key=lambda row: _distance(source, row.text, wanted))
 
-    def distance(row: Rewrite) -> float:
-        ratio = length_ratio(source, row.text)
-        return max(low - ratio, 0.0) if ratio < high else ratio - high + 1e-6
 
-    return sorted(rows, key=distance)
+def _distance(source: str, text: str, wanted: Controls) -> float:
+    """How far a rewrite is from the buckets asked for: 0 within, else the sum over both measures."""
+    measured = []
+    if wanted.length:
+        measured.append((length_ratio(source, text), length_range(wanted.length)))
+    if wanted.novelty:
+        measured.append((novel_bigrams(source, text), novelty_range(wanted.novelty)))
+    return sum(max(low - x, 0.0) if x < high else x - high + 1e-6 for x, (low, high) in measured)

@@ -3,9 +3,11 @@
 Two ways to break text. T5's span corruption (1910.10683, 3.1.4: 15% of the tokens, spans of three on average). And
 sentence denoising as in unsupervised sentence compression (1809.02669, section 3): words of another sentence are put in
 between, neighbours are shuffled, some words are left out; the model writes the sentence as it was. Taking out what
-does not belong, and copying the rest, is most of what a summary asks for.
+does not belong, and copying the rest, is most of what a summary asks for. Some words are made strange in both, for what
+cannot be known by heart has to be copied.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,13 +25,21 @@ class Noise:
     span_length: float = 3.0
     denoise_share: float = 0.8
     """Share of the examples that are denoised sentences; the others have spans taken out."""
-    most_added: float = 0.7
+    most_added: float = 1.2
+    """At most so many words put in, as a share of the sentence's own: it is then less than half of what is read."""
+    longest_added: int = 7
+    """Longest run of neighbouring words put in."""
     dropped: float = 0.06
     shuffled_share: float = 0.4
     shuffle_reach: int = 3
     untouched_share: float = 0.1
     """Share of the denoised that come as they are: plain copying."""
-    lowercase_share: float = 0.08
+    lowercase_share: float = 0.12
+    strange_share: float = 0.5
+    """Share of the examples in which some words are made strange, the same in what is read and what is to be written:
+    they cannot be known by heart, only be copied."""
+    strange_words: float = 0.2
+    """Share of the words of such an example that are."""
 
     def at(self, level: float) -> "Noise":
         """The same with sentences broken less: a level between 0 and 1 of what is added, left out and shuffled."""
@@ -41,6 +51,9 @@ class Noise:
             shuffled_share=self.shuffled_share * share,
         )
 
+
+_LETTERS = re.compile(r"[^\W\d_]{4,}")
+_WORD = re.compile(r"[^\W\d_]{4,}|\d+")
 
 SpanExample = tuple[list[int], list[int]]
 """Source and target, as token ids."""
@@ -75,6 +88,34 @@ def _cut(size: int, parts: int, rng: np.random.Generator) -> np.ndarray[tuple[in
     return np.diff(np.concatenate([[0], places, [size]])).astype(np.int64)
 
 
+def make_strange(text: str, other: str, noise: Noise, rng: np.random.Generator) -> str:
+    """The sentence with some of its words replaced by words and figures that nobody has seen."""
+    if rng.random() >= noise.strange_share:
+        return text
+    others = _LETTERS.findall(other) or ["word"]
+
+    def replaced(match: re.Match[str]) -> str:
+        word = match[0]
+        if rng.random() >= noise.strange_words:
+            return word
+        return _figures(word, rng) if word[0].isdigit() else _blend(word, others[int(rng.integers(len(others)))], rng)
+
+    return _WORD.sub(replaced, text)
+
+
+def _blend(word: str, other: str, rng: np.random.Generator) -> str:
+    """The beginning of one word and the end of the other, at times reversed; capital letters stay where they were."""
+    cut = int(rng.integers(1, len(word)))
+    ending = other[int(rng.integers(0, len(other) - 1)) :].lower()
+    made = word[:cut].lower() + (ending[::-1] if rng.random() < 0.3 else ending)
+    return made.upper() if word.isupper() else made.capitalize() if word[0].isupper() else made
+
+
+def _figures(word: str, rng: np.random.Generator) -> str:
+    """As many digits, others; the first stays, so that a year stays one and no number begins with 0."""
+    return word[0] + "".join(str(int(rng.integers(10))) for _ in word[1:])
+
+
 def break_sentence(text: str, other: str, noise: Noise, rng: np.random.Generator) -> str:
     """The sentence with words of another put in, some left out and neighbours swapped; or as it is."""
     if rng.random() < noise.untouched_share:
@@ -84,14 +125,15 @@ def break_sentence(text: str, other: str, noise: Noise, rng: np.random.Generator
     if rng.random() < noise.shuffled_share:
         order = np.argsort(np.arange(len(kept)) + rng.uniform(0, noise.shuffle_reach, len(kept)), kind="stable")
         kept = [kept[place] for place in order]
-    return " ".join(_put_in(kept, other.split(), round(len(words) * rng.uniform(0, noise.most_added)), rng))
+    added = round(len(words) * rng.uniform(0, noise.most_added))
+    return " ".join(_put_in(kept, other.split(), added, noise.longest_added, rng))
 
 
-def _put_in(words: list[str], others: list[str], count: int, rng: np.random.Generator) -> list[str]:
-    """Runs of one to four neighbouring words of another sentence, `count` words in all, at random places."""
+def _put_in(words: list[str], others: list[str], count: int, longest: int, rng: np.random.Generator) -> list[str]:
+    """Runs of neighbouring words of another sentence, `count` words in all, at random places."""
     out = list(words)
     while count > 0 and others:
-        length = min(int(rng.integers(1, 5)), count, len(others))
+        length = min(int(rng.integers(1, longest + 1)), count, len(others))
         start = int(rng.integers(0, len(others) - length + 1))
         place = int(rng.integers(0, len(out) + 1))
         out[place:place] = others[start : start + length]

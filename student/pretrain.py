@@ -12,7 +12,8 @@ import numpy as np
 
 from student.batches import plan
 from student.learning import Batch, Learner, Point, Rate, Settings, collate
-from student.noise import DENOISE, Noise, break_sentence, take_spans
+from student.model import load
+from student.noise import DENOISE, Noise, break_sentence, make_strange, take_spans
 from student.text import chunks, held_out
 from student.vocabulary import END, PAD, SENTINELS, UNKNOWN, train_vocabulary
 
@@ -55,13 +56,16 @@ class PretrainSpec:
     held_out: float = 0.01
     most: int = 0
     seed: int = 1
+    start: str = ""
+    """A pretrained T5 to go on from, its vocabulary with it (`embedded:t5`, a folder, a hub id); nothing: from random
+    weights. Copying is known then: there are no copying steps."""
 
 
 def pretrain(spec: PretrainSpec, folder: Path, tell: Any = lambda point: None, save_every: int = 250) -> Path:
     """Vocabulary, weights and checkpoint in `folder`; returns the folder of the finished model."""
     learn, kept_out = held_out(chunks(spec.text, spec.seed, spec.most), spec.held_out, spec.seed)
     tokenizer = _vocabulary(spec, learn, folder)
-    model = fresh_model(spec.shape, spec.seed)
+    model = load(spec.start).model if spec.start else fresh_model(spec.shape, spec.seed)
     rate = Rate(spec.peak_rate, spec.warmup, spec.steps, floor=spec.floor)
     settings = Settings(rate, spec.seed, validate_every=save_every, save_every=save_every)
     learner = Learner(model, settings, folder)
@@ -75,6 +79,8 @@ def pretrain(spec: PretrainSpec, folder: Path, tell: Any = lambda point: None, s
 def _vocabulary(spec: PretrainSpec, texts: Iterable[str], folder: Path) -> Any:
     from transformers import AutoTokenizer
 
+    if spec.start:
+        return load(spec.start).tokenizer
     if not (folder / "vocabulary" / "tokenizer.json").exists():
         train_vocabulary(texts, spec.shape.vocabulary, folder / "vocabulary")
     return AutoTokenizer.from_pretrained(folder / "vocabulary")
@@ -130,14 +136,15 @@ class Examples:
     def training_step(self, number: int) -> list[Batch]:
         """The one batch of a step: random pieces to be copied, or broken text."""
         rng = np.random.default_rng([self.spec.seed, 11, number])
-        if number < self.spec.copy_steps or rng.random() < self.spec.copy_share:
-            return [self._pieces(rng, MOST_PIECES[2 * number >= self.spec.copy_steps])]
-        return self.step(number, (number - self.spec.copy_steps) / max(1, self.spec.rising_steps))
+        copying = 0 if self.spec.start else self.spec.copy_steps
+        if number < copying or rng.random() < self.spec.copy_share:
+            return [self._pieces(rng, MOST_PIECES[2 * number >= copying])]
+        return self.step(number, 1.0 if self.spec.start else (number - copying) / max(1, self.spec.rising_steps))
 
     def _pieces(self, rng: np.random.Generator, most: int) -> Batch:
         """Rows of one length, of any pieces but those that have a meaning of their own."""
         length = int(rng.integers(3, most + 1))
-        first, last = UNKNOWN + 1, self.spec.shape.vocabulary - SENTINELS
+        first, last = UNKNOWN + 1, min(self.sentinels)
         drawn = rng.integers(first, last, (max(1, self.spec.token_budget // (4 * length)), length))
         rows = [[*row, END] for row in drawn.tolist()]
         return collate(rows, rows, PAD)
@@ -168,6 +175,7 @@ class Examples:
         text = text.lower() if rng.random() < noise.lowercase_share else text
         if rng.random() < noise.denoise_share:
             other = self.texts[int(rng.integers(len(self.texts)))]
+            text = make_strange(text, other, noise, rng)
             source, target = self.tokenizer([DENOISE + break_sentence(text, other, noise, rng), text]).input_ids
             return _cut(source, most + most // 2), _cut(target, most)
         ids = self.tokenizer(text).input_ids[:-1][: most - 1]

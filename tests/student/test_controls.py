@@ -17,6 +17,7 @@ from student.controls import (
     length_ratio,
     novel_bigrams,
     novelty_bucket,
+    novelty_range,
 )
 
 
@@ -57,7 +58,9 @@ def test_novelty_at_its_edges(novel: int, bucket: str) -> None:
     """Ten bigrams, `novel` of them new."""
     source = " ".join(f"w{n}" for n in range(11))
     target = " ".join([f"w{n}" for n in range(11 - novel)] + [f"new{n}" for n in range(novel)])
+    low, high = novelty_range(bucket)
     assert novel_bigrams(source, target) == novel / 10 and novelty_bucket(source, target) == bucket
+    assert low <= novel / 10 < high
 
 
 def test_case_and_stops_are_no_novelty() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from toy_student import INSTRUCTIONS, sentences
 
-from student.controls import length_bucket
+from student.controls import Controls, length_bucket
 from student.errors import StudentError
-from student.generate import CHOICES, Engine, Rewriter, Write, Writer, _fitting, batch_seed, batched
+from student.generate import CHOICES, Engine, Rewrite, Rewriter, Write, Writer, _fitting, batch_seed, batched
 from student.settings import Decoding
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -112,8 +112,6 @@ def test_a_length_is_seen_to(tiny_student: Path, samples: int, beams: int) -> No
     """The likeliest that lies in the bucket; where none does, the nearest."""
     sources = sentences(8, 2)
     student = rewriter(tiny_student, samples=samples, beams=beams)
-    from student.controls import Controls
-
     wanted = Controls(length="medium")
     kept = student.rewrite("summary", sources, wanted)
     student.decoding = Decoding(samples=CHOICES, beams=beams)
@@ -126,16 +124,26 @@ def test_a_length_is_seen_to(tiny_student: Path, samples: int, beams: int) -> No
 
 
 def test_the_nearest_where_none_fits() -> None:
-    from student.generate import Rewrite
-
     rows = [Rewrite("t" * length, -1.0, 1, True) for length in (90, 20, 56, 66, 60)]
-    assert [len(row.text) for row in _fitting("s" * 100, rows, "medium")] == [56, 60, 66, 90, 20]
-    assert [len(row.text) for row in _fitting("s" * 100, rows, "short")] == [56, 60, 66, 20, 90]
+    for length, order in (("medium", [56, 60, 66, 90, 20]), ("short", [56, 60, 66, 20, 90])):
+        assert [len(row.text) for row in _fitting("s" * 100, rows, Controls(length=length))] == order
+
+
+def test_newness_is_seen_to_and_both_at_once() -> None:
+    source = "one two three four five six seven eight nine ten"
+    copied, mixed, new = "one two three four five six", "one two three four five 6 7", "1 2 3 4 5 six seven"
+    rows = [Rewrite(text, -1.0, 1, True) for text in (copied, mixed, new)]
+
+    def order(wanted: Controls) -> list[str]:
+        return [row.text for row in _fitting(source, rows, wanted)]
+
+    assert order(Controls(novelty="copied"))[0] == copied and order(Controls(novelty="copied"))[-1] == new
+    assert order(Controls(novelty="mixed"))[0] == mixed
+    assert order(Controls(novelty="rewritten")) == [new, mixed, copied]
+    assert order(Controls("medium", "copied"))[0] == copied
 
 
 def test_what_a_student_did_not_learn(tiny_student: Path, tmp_path: Path) -> None:
-    from student.controls import Controls
-
     with pytest.raises(StudentError, match="task 'headline' is not one it learned; it knows paraphrase, summary"):
         rewriter(tiny_student).rewrite("headline", ["A."])
     with pytest.raises(StudentError, match=r"no student\.json in it"):

@@ -1,5 +1,6 @@
 """Broken text holds what the original held: spans go back to their places, sentences lose or gain only words."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from student.noise import Noise, break_sentence, take_spans
+from student.noise import Noise, break_sentence, make_strange, take_spans
 
 SENTINELS = list(range(1000, 1064))
 NOISE = Noise()
@@ -111,3 +112,32 @@ def test_shares_of_sentences() -> None:
     shuffled = sum(list(map(int, words)) != sorted(map(int, words)) for words in own) / 2000
     assert shuffled == pytest.approx(NOISE.shuffled_share * (1 - NOISE.untouched_share), abs=0.03)
     assert max(words.count("x") for words in made) == round(40 * NOISE.most_added)
+
+
+STRANGE = replace(NOISE, strange_share=1.0, strange_words=1.0)
+
+
+def test_strange_words_keep_capitals_figures_and_everything_between() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        made = make_strange(
+            "In 1987, Anna O'Neill met UNESCO staff (again) in Rio.", "whatever else there", STRANGE, rng
+        )
+        found = re.fullmatch(
+            r"In 1(\d{3}), ([A-Z][a-z]+) O'([A-Z][a-z]+) met ([A-Z]+) ([a-z]+) \(([a-z]+)\) in Rio\.", made
+        )
+        assert found and found[2] != "Anna" and found[4] != "UNESCO"
+
+
+def test_how_many_are_strange() -> None:
+    rng = np.random.default_rng(0)
+    text = " ".join(["wording"] * 50)
+    made = [make_strange(text, "never seen before", NOISE, rng).split() for _ in range(2000)]
+    changed = [sum(word != "wording" for word in words) for words in made]
+    assert sum(map(bool, changed)) / 2000 == pytest.approx(NOISE.strange_share, abs=0.04)
+    assert np.mean([n for n in changed if n]) / 50 == pytest.approx(NOISE.strange_words, abs=0.02)
+
+
+@pytest.mark.parametrize("text", ["", "a of the", "?! ...", "日本", "É à"])
+def test_what_has_no_long_word_stays(text: str) -> None:
+    assert make_strange(text, "", STRANGE, np.random.default_rng(0)) == text

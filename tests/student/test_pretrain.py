@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,19 @@ def test_resumed_is_undisturbed(spec: PretrainSpec, tmp_path: Path) -> None:
         assert (whole / name).read_bytes() == (resumed / name).read_bytes()
 
 
+def test_it_goes_on_from_a_pretrained_one(spec: PretrainSpec, tmp_path: Path) -> None:
+    """Its weights, its vocabulary, no copying steps; the first loss is that of weights that know something."""
+    first = pretrain(spec, tmp_path / "first", save_every=6)
+    on = replace(spec, start=str(first), steps=2, seed=7)
+    points: list[Any] = []
+    second = pretrain(on, tmp_path / "second", points.append, save_every=2)
+    assert (second / "tokenizer.json").read_bytes() == (first / "tokenizer.json").read_bytes()
+    assert not (tmp_path / "second" / "vocabulary").exists()
+    fresh: list[Any] = []
+    pretrain(replace(on, start="", copy_steps=0, rising_steps=0), tmp_path / "fresh", fresh.append, save_every=2)
+    assert points[0].loss < fresh[0].loss
+
+
 def test_what_it_makes_loads_as_a_t5(spec: PretrainSpec, tmp_path: Path) -> None:
     from student.model import load
 
@@ -96,7 +109,8 @@ def test_the_first_steps_are_copying(spec: PretrainSpec, tokenizer: Any) -> None
 
 def test_later_steps_hold_every_text_once(spec: PretrainSpec, tokenizer: Any) -> None:
     texts = sentences(60)
-    plain = PretrainSpec(spec.text, SHAPE, noise=Noise(denoise_share=1.0, lowercase_share=0.0), token_budget=512)
+    noise = Noise(denoise_share=1.0, lowercase_share=0.0, strange_share=0.0)
+    plain = PretrainSpec(spec.text, SHAPE, noise=noise, token_budget=512)
     examples = Examples(texts, tokenizer, plain)
     for epoch in (0, 1):
         steps = range(epoch * examples.steps, (epoch + 1) * examples.steps)
