@@ -166,6 +166,23 @@ def block() -> str:
     return "\n".join([*lines, END])
 
 
+def missing() -> list[str]:
+    """What a filter or selector on the page still lacks."""
+    shown = {(row["name"], row["kept"]) for row in examples()}
+    lacking = [
+        f"{name}: no {'kept' if kept else 'dropped'} example in {EXAMPLES.relative_to(ROOT)}"
+        for name in (*FILTERS, *SELECTORS)
+        for kept in (True, False)
+        if (name, kept) not in shown
+    ]
+    named = [
+        f"{name}: the class in the catalogue calls itself {kind.name}"
+        for name, kind in {**FILTERS, **SELECTORS}.items()
+        if kind.name != name
+    ]
+    return lacking + named
+
+
 def main() -> None:
     if "--rescore" in sys.argv:
         rescore(
@@ -176,6 +193,8 @@ def main() -> None:
         return
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(text[: text.index(BEGIN)] + block() + text[text.index(END) + len(END) :], encoding="utf-8")
+    if lacking := missing():
+        sys.exit("\n".join(lacking))
 
 
 if __name__ == "__main__":

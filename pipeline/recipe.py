@@ -13,7 +13,15 @@ from filters.base import Panel, Selector
 from filters.wellformed import Wellformed
 from pipeline.recipe_checks import checks
 from pipeline.recipe_errors import Problem, RecipeError, explain, nearest
-from pipeline.recipe_panels import CANDIDATE_FILTER, SHIPPED, Builder, Catalogue, panel_problems
+from pipeline.recipe_panels import (
+    CANDIDATE_FILTER,
+    SHIPPED,
+    Builder,
+    Catalogue,
+    panel_names,
+    panel_problems,
+    put_cheap_first,
+)
 from pipeline.recipe_sections import Contexts, Corpus, Models, Modes, Params, Rounds, Run, Section, Task
 from pipeline.recipe_set import apply
 from pipeline.stage import Resources
@@ -104,7 +112,9 @@ def load(name_or_path: str | Path, overrides: Sequence[str] = (), catalogue: Cat
     source = path.name if path.parent == RECIPES else str(path)
     data = _read(path, source)
     data.setdefault("name", path.stem)
+    before = panel_names(data)
     problems = apply(data, overrides)
+    put_cheap_first(data, before, catalogue)
     recipe, bad = _validated(data)
     problems += bad
     problems += [found for found in checks(recipe) if not found.touches(problems)]

@@ -90,13 +90,45 @@ def _no_such(name: str, known: Mapping[str, Any], path: Path) -> Problem:
     return problem(".".join((*path, name)), f"unknown {what}; nearest is {nearest(name, sorted(known))}")
 
 
+def panel_names(data: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """(task, filter) of every panel in a recipe's data as it was read, unchecked."""
+    return {(task, name) for task, panel in _panels(data) for name in panel}
+
+
+def put_cheap_first(data: Mapping[str, Any], before: set[tuple[str, str]], catalogue: Catalogue) -> None:
+    """Cheap filters that SET has added, so at the end of a panel, go in front of its first filter with a model."""
+    for task, panel in _panels(data):
+        added = [name for name in panel if (task, name) not in before and _cost(catalogue, name) == "cheap"]
+        first = next((name for name in panel if _cost(catalogue, name) == "model"), None)
+        if first is None or not added:
+            continue
+        rest = {name: params for name, params in panel.items() if name not in added}
+        place = list(rest).index(first)
+        items = list(rest.items())
+        ordered = [*items[:place], *((name, panel[name]) for name in added), *items[place:]]
+        panel.clear()
+        panel.update(ordered)
+
+
+def _panels(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    tasks = data.get("tasks")
+    for name, task in tasks.items() if isinstance(tasks, dict) else ():
+        panel = task.get("panel") if isinstance(task, dict) else None
+        if isinstance(panel, dict):
+            yield name, panel
+
+
+def _cost(catalogue: Catalogue, name: str) -> str | None:
+    return getattr(catalogue.filters.get(name), "cost", None)
+
+
 def panel_problems(task: Task, catalogue: Catalogue, path: Path) -> Iterator[Problem]:
     """A panel lets something be judged, and asks no model about a pair that a cheap filter would drop."""
     if not task.panel:
         yield problem(".".join((*path, "panel")), "is empty, so every pair would pass; name at least one filter")
     model_before = None
     for name in task.panel:
-        cost = getattr(catalogue.filters.get(name), "cost", None)
+        cost = _cost(catalogue, name)
         if cost == "cheap" and model_before:
             key, other = ((".".join((*path, "panel", which))) for which in (name, model_before))
             yield problem(key, f"a cheap filter comes after the model filter {model_before}; put it before", other)

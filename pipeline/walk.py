@@ -30,7 +30,11 @@ def work(
     run = Run.named(run_name or recipe_name.removesuffix(".toml").rpartition("/")[2] or "news")
     recipe = recipe_of(run, recipe_name, changes or [])
     if needs and not run.stage(0, needs).tables():
-        raise UserError(f"run {run.name!r}: no {needs} yet: run `make generate RUN={run.name}` first")
+        brought = bool(run.stage(0, "pairs").tables())
+        remedy = (
+            "it judges pairs of a file: give PAIRS again" if brought else f"run `make generate RUN={run.name}` first"
+        )
+        raise UserError(f"run {run.name!r}: no {needs} yet: {remedy}")
     steps = plan(recipe, run)
     check_devices(recipe, steps)
     check_test_sets(recipe)
@@ -48,6 +52,13 @@ def work(
     _print_funnel(run)
     _refuse_nothing(run, results)
     return run.name
+
+
+def _remedy(run: Run) -> str:
+    """Where the candidates of a run without any should come from."""
+    if run.stage(0, "pairs").tables():
+        return "it judges pairs of a file: give PAIRS again"
+    return f"run `make generate RUN={run.name}` first"
 
 
 def _refuse_nothing(run: Run, results: Sequence[StageResult]) -> None:

@@ -88,6 +88,8 @@ def test_one_round_two_rounds_one_task(call: Call, recipe: str, pairs: str, tmp_
     folder = Run.named("b").stage(1, "student").folder / "model"
     student = Rewriter(folder, threads=1)
     assert list(student.known["tasks"]) == ["summary"]
+    code, said = call("filter", "--run", "b")
+    assert code == 2 and "no candidates yet: it judges pairs of a file: give PAIRS again" in said
     code, said = call("distill", "--run", "b", "--round", "2")
     assert code == 2 and "its pairs were brought" in said and "SET='rounds.source=sentences.txt'" in said
     (tmp_path / "own.txt").write_text(" ".join(sentences(60, 9)) + "\n")

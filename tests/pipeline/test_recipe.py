@@ -139,6 +139,15 @@ def test_selectors_learn_which_tasks_go_one_way(write):
     assert own.tasks["summary"].select["duplicates"] == {"one_way_tasks": ["a"], "min_probability": 0.5}
 
 
+def test_a_cheap_filter_that_set_adds_comes_before_the_model(write):
+    words = ["tasks.summary.panel.wellformed.min_words=5", "tasks.summary.panel.length.below_ratio=0.7"]
+    recipe = load(write(GOOD), words, CATALOGUE)
+    assert recipe.panel("summary", CATALOGUE).names == ("length", "wellformed", "entailment")
+    assert recipe.tasks["summary"].panel["wellformed"] == {"min_words": 5}
+    for wrong in ("tasks.summary.panel=1", "tasks=1", "tasks.summary=1", "tasks.summary.panel.no_such={}"):
+        assert lines(write(GOOD), wrong)
+
+
 def test_the_panel_keeps_the_order_of_the_file(write):
     text = GOOD.replace("panel.length]\nbelow_ratio = 0.8", "panel.wellformed]\n[tasks.summary.panel.length]")
     assert load(write(text), (), CATALOGUE).panel("summary", CATALOGUE).names == ("wellformed", "length", "entailment")
@@ -290,13 +299,19 @@ def test_a_set_that_cannot_be_read_says_the_form(write, override):
         ("models.encoder=a/b/c", "models.encoder"),
         ("tasks={}", "tasks"),
         ("tasks.summary.panel={}", "tasks.summary.panel"),
-        ("tasks.summary.panel.wellformed={}", "tasks.summary.panel.wellformed"),  # cheap, after the judge
         ("tasks.summary.instruction=' '", "tasks.summary.instruction"),
         ("tasks.my-task.instruction=x tasks.my-task.panel.length={}", "tasks.my-task"),
     ],
 )
 def test_values_that_do_not_go_together(write, override, key):
     assert lines(write(GOOD), override)[0].startswith(f"{key}: ")
+
+
+def test_a_file_that_puts_a_cheap_filter_behind_a_model(write):
+    text = GOOD.replace("[tasks.summary.select", "[tasks.summary.panel.wellformed]\n[tasks.summary.select")
+    assert lines(write(text)) == [
+        "tasks.summary.panel.wellformed: a cheap filter comes after the model filter entailment; put it before"
+    ]
 
 
 def test_splits_may_leave_one_out_and_round(write):
