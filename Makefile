@@ -9,6 +9,7 @@ SET ?=
 PAIRS ?=
 NLI ?=
 TEXT ?=
+START ?=
 ROUND ?= 1
 DATA ?=
 TASK ?= summary
@@ -135,8 +136,8 @@ judge: setup ## train the embedded judge anew: NLI=pairs.jsonl.gz TEXT='a.jsonl.
 bench-near-duplicates: setup ## near copies at 10k, 100k and 1M sentences (needs a run with candidates)
 	$(BIN)/python -m bench.near_duplicates
 
-pretrain-student: setup ## the embedded T5 anew, hours: TEXT='a.jsonl.gz:column b.parquet:text'
-	$(BIN)/python -m student pretrain $(foreach file,$(TEXT),--text '$(file)')
+pretrain-student: setup ## the embedded T5 anew, hours: TEXT='a.jsonl.gz:column b.parquet:text' START=embedded:t5 goes on
+	$(BIN)/python -m student pretrain $(foreach file,$(TEXT),--text '$(file)') $(if $(START),--start '$(START)')
 
 docs: setup ## the tree in README.md and the catalogue in docs/filters.md
 	$(BIN)/python .ci/tree.py --write

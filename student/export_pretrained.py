@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from student.copying import Copying, measure
-from student.model import load
+from student.model import load, locate
 from student.pretrain import PretrainSpec
+
+STAGES = "pretraining.json"
+"""All that decided the weights, one pretraining after another."""
 
 CARD = """---
 language: en
@@ -29,10 +32,9 @@ is of use after training on a corpus.
 
 ## How it was made
 
-{steps:,} steps, {tokens:,} target tokens, {threads}; seed {seed}. The first {copy_steps:,} steps copy random pieces, so
-that copying is learned before language; then {denoise:.0%} sentence denoising and {spans:.0%} span corruption
-(student/noise.py). Loss on held-out text at the end: {loss:.3f} nats a token. Peak rate {rate}, AdamW,
-{budget:,} tokens a step.
+{before}{steps:,} steps, {tokens:,} target tokens, {threads}; seed {seed}. {begin}, {denoise:.0%} sentence
+denoising and {spans:.0%} span corruption (student/noise.py), words made strange in {strange:.0%} of the sentences. Loss
+on held-out text at the end: {loss:.3f} nats a token. Peak rate {rate}, AdamW, {budget:,} tokens a step.
 
 ## Text
 
@@ -50,19 +52,35 @@ that copying is learned before language; then {denoise:.0%} sentence denoising a
 """
 
 
+BEGIN = (
+    "The first {copy_steps:,} steps copy random pieces, so that copying is learned before language; then",
+    "From the first step on",
+)
+
+
 def export(work: Path, place: Path, spec: PretrainSpec, notes: Mapping[str, str], threads: str) -> Path:
-    """Write `place` anew from a finished pretraining in `work`. `notes`: the licence, and the text that was read."""
+    """Write `place` anew from a finished pretraining in `work`.
+
+    `notes`: `licence`; `text`, what was read; `before`, how the T5 was made that this one goes on from.
+    """
     import torch
 
-    loaded = load(str(work / "model"))
+    loaded, earlier = load(str(work / "model")), stages(spec.start)
     shutil.rmtree(place, ignore_errors=True)
     loaded.model.to(torch.float16).save_pretrained(place)
     loaded.tokenizer.save_pretrained(place)
     progress = torch.load(work / "checkpoint.pt", weights_only=True, map_location="cpu")["progress"]
-    (place / "pretraining.json").write_text(json.dumps(asdict(spec), indent=1) + "\n")
+    (place / STAGES).write_text(json.dumps([*earlier, asdict(spec)], indent=1) + "\n")
     facts = {"curve": progress["curve"], "weights": sum(w.numel() for w in loaded.model.parameters())}
     (place / "README.md").write_text(card(spec, facts, notes, measure(str(place)), threads))
     return place
+
+
+def stages(start: str) -> list[dict[str, Any]]:
+    """The pretrainings that a T5 of ours went through; none for one of others."""
+    folder = locate(start).folder if start else None
+    stored = json.loads((folder / STAGES).read_text()) if folder and (folder / STAGES).exists() else []
+    return stored if isinstance(stored, list) else [stored]
 
 
 def card(spec: PretrainSpec, facts: Mapping[str, Any], notes: Mapping[str, str], copied: Copying, threads: str) -> str:
@@ -79,7 +97,9 @@ def card(spec: PretrainSpec, facts: Mapping[str, Any], notes: Mapping[str, str],
         tokens=sum(point["tokens"] for point in curve),
         threads=threads,
         seed=spec.seed,
-        copy_steps=spec.copy_steps,
+        before=notes.get("before", ""),
+        begin=BEGIN[bool(spec.start)].format(copy_steps=spec.copy_steps),
+        strange=spec.noise.strange_share,
         denoise=spec.noise.denoise_share,
         spans=1 - spec.noise.denoise_share,
         loss=measured[-1],
