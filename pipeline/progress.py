@@ -4,15 +4,26 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from pipeline.plan import Changes
-from pipeline.stage import Counts
+from pipeline.stage import Counts, FoldStage
+
+
+@dataclass(frozen=True)
+class Within:
+    """How far a stage of one piece is in itself: steps done of all, at most, and what there is to say of the last."""
+
+    done: int
+    total: int
+    note: str
 
 
 @dataclass(frozen=True)
 class Tick:
     """Progress of one stage. The first tick carries what was finished before; each later one a shard's own figures,
-    so that rows and counts of all ticks add up to those of the stage. `seconds` is wall time of this attempt."""
+    so that rows and counts of all ticks add up to those of the stage. `seconds` is wall time of this attempt.
+    A tick from `within` a stage of one piece has nothing finished to add."""
 
     round: int
     stage: str
@@ -21,6 +32,7 @@ class Tick:
     rows: int
     counts: Counts
     seconds: float
+    within: Within | None = None
 
 
 Progress = Callable[[Tick], None]
@@ -28,6 +40,14 @@ Progress = Callable[[Tick], None]
 
 def silent(_: Tick) -> None:
     """The progress of those who do not look."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A fold stage that takes long and can tell how far it is."""
+
+    def telling(self, tell: Callable[[Within], None]) -> FoldStage:
+        """The same stage, with someone to tell. What it writes is the same."""
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,8 @@ class Rounds(Section):
     """Stop when a smaller share of the rewrites is accepted; 0 never stops."""
     min_distinct_2: float = Field(default=0.0, ge=0, le=1)
     """Stop when the accepted targets hold a smaller share of different bigrams; 0 never stops."""
+    max_self_bleu: float = Field(default=0.0, ge=0, le=100)
+    """Stop when the accepted targets are more like each other, self-BLEU in percent; 0 never stops."""
 
 
 class StageResources(Section):

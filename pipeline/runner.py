@@ -10,9 +10,9 @@ from pipeline.errors import StageError
 from pipeline.fold import run_fold
 from pipeline.manifest import entry, manifest
 from pipeline.plan import FoldStep, Input, ShardTask, StagePlan, Step, plan_map
-from pipeline.progress import Progress, StageResult, Tick, add_counts, silent
+from pipeline.progress import Progress, StageResult, Telling, Tick, Within, add_counts, silent
 from pipeline.shard import count_rows, fingerprint, read_header
-from pipeline.stage import Counts, MapStage
+from pipeline.stage import Counts, FoldStage, MapStage
 from pipeline.store import Run, StageFolder, now
 from pipeline.work import ShardDone, ShardWork
 
@@ -130,9 +130,22 @@ def run_step(run: Run, step: Step, backend: Backend, progress: Progress = silent
     """One step, its inputs read from the stages before it, which must be finished."""
     if isinstance(step, FoldStep):
         inputs = {name: read.inputs(run) for name, read in step.reads.items()}
-        return run_fold(run, step.round, step.stage, inputs, progress)
+        return run_fold(run, step.round, _telling(step.round, step.stage, progress), inputs, progress)
     sources = step.reads if isinstance(step.reads, tuple) else step.reads.inputs(run)
     return run_map(run, step.round, step.stage, sources, backend, progress)
+
+
+def _telling(round_number: int, stage: FoldStage, progress: Progress) -> FoldStage:
+    """The stage; if it can tell how far it is, then as ticks."""
+    if not isinstance(stage, Telling):
+        return stage
+    begun = time.monotonic()
+
+    def tell(within: Within) -> None:
+        seconds = round(time.monotonic() - begun, 3)
+        progress(Tick(round_number, stage.name, 0, 1, 0, {}, seconds, within))
+
+    return stage.telling(tell)
 
 
 def run_steps(run: Run, steps: Sequence[Step], backend: Backend, progress: Progress = silent) -> list[StageResult]:

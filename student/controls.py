@@ -12,6 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from student.errors import StudentError
+
 LENGTHS = ("shortest", "short", "medium", "long", "full")
 LENGTH_EDGES = (0.45, 0.55, 0.65, 0.8)
 NOVELTIES = ("copied", "mixed", "rewritten")
@@ -29,6 +31,16 @@ class Controls:
     def words(self) -> str:
         """What stands in front of the instruction, a space behind each word."""
         return "".join(f"{word} " for word in (self.length, self.novelty) if word)
+
+
+def read_controls(text: str) -> Controls:
+    """`short`, `rewritten`, or `short+rewritten`; StudentError for anything else."""
+    words = [word.strip() for word in text.split("+")]
+    lengths, novelties = ([word for word in words if word in known] for known in (LENGTHS, NOVELTIES))
+    if len(lengths) + len(novelties) < len(words) or len(lengths) > 1 or len(novelties) > 1:
+        known = f"one of {', '.join(LENGTHS)}, one of {', '.join(NOVELTIES)}, or both with a + between"
+        raise StudentError(f"control words {text!r}: wanted {known}")
+    return Controls("".join(lengths), "".join(novelties))
 
 
 def length_ratio(source: str, target: str) -> float:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from student.batches import fill, plan
 from student.controls import Controls, balanced, controls_of, drop_some
 from student.errors import StudentError
 from student.learning import Batch, collate
-from student.noise import DENOISE, Noise, break_sentence
+from student.noise import DENOISE, Noise, break_sentence, strange_pair
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Mix:
 
     `controls_share`: for every pair, so many more examples with control words, classes rebalanced.
     `rehearsal_share`: for every pair, so many broken sentences of `rehearsed`.
+    `strange_share`, `lowercase_share`: of the pairs, every epoch others: with shared words made strange, in lower case.
     """
 
     instructions: Mapping[str, str]
@@ -83,6 +84,8 @@ class Mix:
     seed: int
     rehearsal_share: float = 0.0
     rehearsed: Sequence[str] = ()
+    strange_share: float = 0.0
+    lowercase_share: float = 0.0
 
 
 class Epochs:
@@ -95,15 +98,14 @@ class Epochs:
             raise StudentError("training: the corpus has no pair of the recipe's tasks; wanted at least one")
         self.pairs, self.mix, self.tokenizer, self.windows, self.budgets = pairs, mix, tokenizer, windows, budgets
         self.keys = [(pair.task, controls_of(pair.source, pair.target)) for pair in pairs]
-        self.epoch = -1
+        self.epoch, self.steps_an_epoch = -1, 0
         self._make(0)
-        self.steps_an_epoch = len(self.batches)
 
     def step(self, number: int) -> list[Batch]:
         """The micro-batches of a step: `budgets` are tokens of a step, and tokens that fit on the device."""
         epoch, place = divmod(number, self.steps_an_epoch)
         self._make(epoch)
-        rows = self.batches[place % len(self.batches)]
+        rows = self.batches[place]
         parts = fill(sorted(rows, key=lambda row: self.coded.costs[row]), self.costs, self.budgets[1])
         return [self.coded.batch(part, self.tokenizer.pad_token_id) for part in parts]
 
@@ -113,7 +115,7 @@ class Epochs:
         rng = np.random.default_rng([self.mix.seed, epoch])
         extra = balanced(self.keys, round(len(self.pairs) * self.mix.controls_share), rng)
         asked = [Controls()] * len(self.pairs) + [drop_some(self.keys[place][1], rng) for place in extra]
-        chosen = [*self.pairs, *(self.pairs[place] for place in extra)]
+        chosen = self._varied([*self.pairs, *(self.pairs[place] for place in extra)], rng)
         prompts = [
             prompt(self.mix.instructions[pair.task], pair.source, wanted)
             for pair, wanted in zip(chosen, asked, strict=True)
@@ -122,8 +124,21 @@ class Epochs:
         targets = [*(pair.target for pair in chosen), *whole]
         self.coded = code([*prompts, *broken], targets, self.tokenizer, self.windows)
         self.costs = self.coded.costs
-        self.batches = plan(self.costs, self.budgets[0], [self.mix.seed, epoch, 1])
+        planned = plan(self.costs, self.budgets[0], [self.mix.seed, epoch, 1])
+        self.steps_an_epoch = self.steps_an_epoch or len(planned)
+        self.batches = in_steps(planned, self.costs, self.steps_an_epoch)
         self.epoch = epoch
+
+    def _varied(self, pairs: list[Pair], rng: np.random.Generator) -> list[Pair]:
+        """The pairs, some with strange words, some in lower case. Validation is measured on pairs as they are."""
+        noise = replace(Noise(), strange_share=self.mix.strange_share)
+        made = []
+        for pair in pairs:
+            other = self.pairs[int(rng.integers(len(self.pairs)))].source
+            source, target = strange_pair(pair.source, pair.target, other, noise, rng)
+            lower = rng.random() < self.mix.lowercase_share
+            made.append(Pair(pair.task, *((source.lower(), target.lower()) if lower else (source, target))))
+        return made
 
     def _rehearsal(self, rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """Broken sentences, drawn anew every epoch, and the sentences as they were."""
@@ -134,6 +149,24 @@ class Epochs:
         noise = Noise()
         pieces = zip(whole, others, strict=True)
         return [DENOISE + break_sentence(text, other, noise, rng) for text, other in pieces], whole
+
+
+def in_steps(batches: Sequence[list[int]], costs: Sequence[int], steps: int) -> list[list[int]]:
+    """The same rows in so many batches: the two cheapest become one, or the longest becomes two.
+
+    Every epoch has as many steps as the first, so that a step's number says its epoch; other draws of control words and
+    broken sentences may fill some batches more or fewer.
+    """
+    found = [list(batch) for batch in batches]
+    while len(found) > steps:
+        cheap, other = sorted(range(len(found)), key=lambda place: sum(costs[row] for row in found[place]))[:2]
+        found[other] += found[cheap]
+        del found[cheap]
+    while len(found) < steps:
+        longest = max(range(len(found)), key=lambda place: len(found[place]))
+        rows = found[longest]
+        found[longest : longest + 1] = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+    return found
 
 
 def validation_batches(

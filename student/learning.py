@@ -78,6 +78,13 @@ class Point:
     tokens: int
     seconds: float
     validation_loss: float | None = None
+    total: int = 0
+    """Steps of the whole training, at most: it may stop earlier."""
+
+    @property
+    def on_curve(self) -> dict[str, Any]:
+        """What is kept of it: the curve is the same where more steps are asked for later."""
+        return {name: value for name, value in asdict(self).items() if name != "total"}
 
 
 @dataclass(frozen=True)
@@ -136,8 +143,8 @@ class Learner:
             step = self.progress.step = self.progress.step + 1
             measured = self._validate(validation, on_best) if self._due(step, validation) else None
             rate = settings.rate.at(step - 1)
-            point = Point(step, loss, rate, tokens, round(time.monotonic() - began, 4), measured)
-            self.progress.curve.append(asdict(point))
+            point = Point(step, loss, rate, tokens, round(time.monotonic() - began, 4), measured, total)
+            self.progress.curve.append(point.on_curve)
             tell(point)
             if step % settings.save_every == 0 or step == total or measured is not None:
                 self.save()

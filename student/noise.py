@@ -95,12 +95,24 @@ def make_strange(text: str, other: str, noise: Noise, rng: np.random.Generator) 
     others = _LETTERS.findall(other) or ["word"]
 
     def replaced(match: re.Match[str]) -> str:
-        word = match[0]
-        if rng.random() >= noise.strange_words:
-            return word
-        return _figures(word, rng) if word[0].isdigit() else _blend(word, others[int(rng.integers(len(others)))], rng)
+        return _strange(match[0], others, rng) if rng.random() < noise.strange_words else match[0]
 
     return _WORD.sub(replaced, text)
+
+
+def strange_pair(source: str, target: str, other: str, noise: Noise, rng: np.random.Generator) -> tuple[str, str]:
+    """A pair with some words that both have replaced, the same in both: what a student learns to copy, not to know."""
+    if rng.random() >= noise.strange_share:
+        return source, target
+    others = _LETTERS.findall(other) or ["word"]
+    shared = sorted(set(_WORD.findall(source)) & set(_WORD.findall(target)))
+    new = {word: _strange(word, others, rng) for word in shared if rng.random() < noise.strange_words}
+    made = [_WORD.sub(lambda match: new.get(match[0], match[0]), text) for text in (source, target)]
+    return made[0], made[1]
+
+
+def _strange(word: str, others: Sequence[str], rng: np.random.Generator) -> str:
+    return _figures(word, rng) if word[0].isdigit() else _blend(word, others[int(rng.integers(len(others)))], rng)
 
 
 def _blend(word: str, other: str, rng: np.random.Generator) -> str:

@@ -37,6 +37,11 @@ class Training:
     rehearsal_share: float = Field(default=0.0, ge=0, le=100)
     """For every pair, so many broken sentences to be mended, as in pretraining, so that a small T5 does not forget to
     copy while it learns from few pairs. Sentences of the teacher's, or of the pairs where there are none."""
+    strange_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the examples in which some of the words that source and target share are made up anew every epoch, so
+    that a small T5 learns to copy from few pairs what it has never seen."""
+    lowercase_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the examples in lower case, for text that has no capitals."""
     most_source_tokens: int = Field(default=192, ge=8)
     """Longer inputs lose their end, and are counted."""
     most_target_tokens: int = Field(default=128, ge=8)

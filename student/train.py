@@ -71,7 +71,7 @@ def train(
     """
     training = spec.training
     loaded = load(spec.base, spec.revision, training.dropout)
-    mix = Mix(spec.instructions, training.controls_share, spec.seed, training.rehearsal_share, rehearsed)
+    mix = _mix(spec, rehearsed)
     windows = (training.most_source_tokens, training.most_target_tokens)
     epochs = Epochs(pairs, mix, loaded.tokenizer, windows, (training.batch_tokens, training.device_tokens))
     measured = validation_batches(validation, mix, loaded.tokenizer, windows, training.device_tokens)
@@ -83,6 +83,12 @@ def train(
     tasks = [task for task in spec.instructions if any(pair.task == task for pair in pairs)]
     save_model(learner.model, loaded, work, place, _about(spec, tasks))
     return _trained(progress, cut)
+
+
+def _mix(spec: TrainSpec, rehearsed: Sequence[str]) -> Mix:
+    training = spec.training
+    shares = (training.rehearsal_share, rehearsed, training.strange_share, training.lowercase_share)
+    return Mix(spec.instructions, training.controls_share, spec.seed, *shares)
 
 
 def _settings(spec: TrainSpec, epochs: Epochs) -> Settings:

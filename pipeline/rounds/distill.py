@@ -4,8 +4,7 @@ round r (r >= 1): student r learns from what round r - 1 (or all rounds before) 
 rewrites sentences; the same panel and selectors judge them, and monitors look at what is left.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from filters import SELECTORS
@@ -20,11 +19,10 @@ from pipeline.recipe_sections import Contexts
 from pipeline.rounds.monitors import RoundMonitors
 from pipeline.rounds.rewrite import StudentRewrites
 from pipeline.rounds.rewritten_pairs import RewrittenPairs
-from pipeline.rounds.train_student import TrainStudent, silent
+from pipeline.rounds.train_student import TrainStudent
 from pipeline.store import Run
 from pipeline.text_contexts import CutContexts, entries
 from pipeline.windows import cut_source
-from student.learning import Point
 from student.settings import Decoding
 from student.train import TrainSpec
 
@@ -37,7 +35,6 @@ class Distillation:
 
     recipe: Recipe
     run: Run
-    tell: Callable[[Point], None] = field(default=silent)
 
     def steps(self, rounds: int) -> list[Step]:
         """All that ends with student `rounds`, after round 0's corpus."""
@@ -60,7 +57,7 @@ class Distillation:
         if self.recipe.student.rehearsal_share and self.run.stage(0, "contexts").folder.exists():
             reads["candidates"] = Read(0, "candidates")
         needs = self.recipe.resources("student")
-        stage = TrainStudent(self._training(number), self._origin(number), needs, self.tell)
+        stage = TrainStudent(self._training(number), self._origin(number), needs)
         return FoldStep(number, stage, reads)
 
     def _training(self, number: int) -> TrainSpec:
@@ -153,4 +150,5 @@ class Distillation:
             "corpus": Read(number, "corpus", SPLITS, where_there=True),
             "candidates": Read(number, "candidates"),
         }
-        return FoldStep(number, RoundMonitors(rounds.min_acceptance, rounds.min_distinct_2), reads)
+        limits = (rounds.min_acceptance, rounds.min_distinct_2, rounds.max_self_bleu)
+        return FoldStep(number, RoundMonitors(*limits), reads)

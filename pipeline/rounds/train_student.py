@@ -1,7 +1,7 @@
 """Corpora to a student, as a stage: the weights, their card and the curve appear at once when the training is done."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from filters.batches import fixed_threads
 from pipeline.errors import UserError
+from pipeline.progress import Within
 from pipeline.stage import Counts, Resources, ShardWriter
 from pipeline.store import StageFolder
 from student.curve import draw, write_csv
@@ -31,6 +32,7 @@ CURVE = pa.schema(
 )
 CANDIDATES = "candidates"
 """What the teacher wrote: read where the student is to rehearse."""
+IDENTITY = ("pair_id", "task", "source", "target")
 FEW = 8
 """Fewer validation pairs than this say nothing: then some of the training pairs are measured on instead."""
 LEARNED_SHARE = 10
@@ -53,6 +55,10 @@ class TrainStudent:
     resources: Resources = field(default_factory=Resources, compare=False)
     tell: Callable[[Point], None] = field(default=silent, compare=False)
 
+    def telling(self, tell: Callable[[Within], None]) -> "TrainStudent":
+        """Says each step and its loss."""
+        return replace(self, tell=lambda point: tell(Within(point.step, point.total, f"loss {point.loss:.3f}")))
+
     def spec(self) -> Mapping[str, object]:
         spec = asdict(self.training)
         for ignored in ("base", "revision"):
@@ -66,7 +72,8 @@ class TrainStudent:
         return (StageFolder(Path(self.training.base).parent).manifest() or {}).get("key", "missing")
 
     def run(self, inputs: Mapping[str, pa.Table], out: ShardWriter) -> Counts:
-        rows = pa.concat_tables([_columns(table) for name, table in inputs.items() if name != CANDIDATES])
+        every = pa.concat_tables([_columns(table) for name, table in inputs.items() if name != CANDIDATES])
+        rows = once(every)
         pairs, dropped = self._pairs(rows, "train")
         validation, _ = self._pairs(rows, "validation")
         if not pairs:
@@ -82,9 +89,8 @@ class TrainStudent:
         write_csv(made.curve, out.file("curve.csv"))
         draw(made.curve, out.file("curve.svg"))
         out.write("curve", pa.Table.from_pylist([{n: p[n] for n in CURVE.names} for p in made.curve], schema=CURVE))
-        return _counts(rows.num_rows, pairs, learned, measured, made) | {
-            f"unused_{why}": n for why, n in dropped.items()
-        }
+        unused = {"repeated": every.num_rows - rows.num_rows, **dropped}
+        return _counts(every.num_rows, pairs, learned, measured, made) | {f"unused_{w}": n for w, n in unused.items()}
 
     def _train(self, what: tuple[list[Pair], list[Pair], Path, Path], rehearsed: list[str]) -> Trained:
         """In this process, or on several workers."""
@@ -94,7 +100,7 @@ class TrainStudent:
                 return train(self.training, *what, self.tell, rehearsed)
         from pipeline.rounds.train_together import Together, train_together
 
-        return train_together(Together(self.training, *what, needs.threads, rehearsed), needs)
+        return train_together(Together(self.training, *what, needs.threads, rehearsed), needs, self.tell)
 
     def _pairs(self, rows: pa.Table, split: str) -> tuple[list[Pair], Mapping[str, int]]:
         """The pairs of a split, in an order that follows from their content."""
@@ -104,6 +110,17 @@ class TrainStudent:
 
 def _columns(table: pa.Table) -> pa.Table:
     return table.select(["pair_id", "task", "source", "target", "context_id", "split"])
+
+
+def once(rows: pa.Table) -> pa.Table:
+    """Each pair where it comes first: a later round may have written it again, and put it into another split."""
+    seen: set[object] = set()
+    new = []
+    for pair_id, *texts in zip(*(rows[name].to_pylist() for name in IDENTITY), strict=True):
+        marks = {tuple(texts)} if pair_id is None else {tuple(texts), pair_id}
+        new.append(seen.isdisjoint(marks))
+        seen |= marks
+    return rows.filter(pa.array(new, pa.bool_()))
 
 
 def sentences(candidates: pa.Table, corpus: pa.Table) -> list[str]:

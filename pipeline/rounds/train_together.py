@@ -4,19 +4,27 @@ Each worker takes its share of a step's micro-batches (student/learning.py), so 
 to rounding. The second file that knows Ray: Ray Train brings its own workers, which no pool of backend.py can be.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import StageError, one_line
+from pipeline.rounds.train_student import silent
 from pipeline.stage import Resources
 from student.dataset import Pair
+from student.learning import Point
 from student.train import Trained, TrainSpec, train
 
 RESULT = "together.json"
+STEPS = "steps.jsonl"
+"""What the first worker tells whoever waits in this process, a line a step."""
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,8 @@ class Together:
     rehearsed: Sequence[str] = ()
 
 
-def train_together(task: Together, needs: Resources) -> Trained:
-    """Train on `needs.workers` workers; the first of them writes the model."""
+def train_together(task: Together, needs: Resources, tell: Callable[[Point], None]) -> Trained:
+    """Train on `needs.workers` workers; the first of them writes the model, and notes each step."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
@@ -43,10 +51,44 @@ def train_together(task: Together, needs: Resources) -> Trained:
     run = RunConfig(storage_path=str(task.work / "ray"), failure_config=FailureConfig(max_failures=2))
     trainer = TorchTrainer(_one_worker, train_loop_config={"task": task}, scaling_config=scaling, run_config=run)
     try:
-        trainer.fit()
+        with relayed(task.work / STEPS, tell):
+            trainer.fit()
     except Exception as error:
         raise StageError(f"stage student, {needs.workers} workers: {one_line(error)}") from error
     return Trained(**json.loads((task.work / RESULT).read_text()))
+
+
+@contextlib.contextmanager
+def relayed(file: Path, tell: Callable[[Point], None]) -> Iterator[None]:
+    """Tell, here, of every step that others note in a file."""
+    file.write_bytes(b"")  # without those of an attempt that was stopped
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(file, tell, ended), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _watch(file: Path, tell: Callable[[Point], None], ended: threading.Event) -> None:
+    read, last = 0, False
+    while not last:
+        last = ended.wait(LOOK_SECONDS)  # then once more
+        with file.open("rb") as steps:
+            steps.seek(read)
+            new = steps.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        read += len(whole)
+        for line in whole.splitlines():
+            tell(Point(**json.loads(line)))
+
+
+def note_step(file: Path, point: Point) -> None:
+    """One line more. Not synced: nothing is lost with it."""
+    with file.open("a", encoding="utf-8") as steps:
+        steps.write(json.dumps(asdict(point)) + "\n")
 
 
 def _one_worker(config: Mapping[str, Any]) -> None:
@@ -57,7 +99,9 @@ def _one_worker(config: Mapping[str, Any]) -> None:
     if not torch.cuda.is_available():
         os.environ["ACCELERATE_USE_CPU"] = "true"  # else accelerate takes each of several processes for the only one
     torch.set_num_threads(task.threads)
-    made = train(task.spec, task.pairs, task.validation, task.place, task.work, rehearsed=task.rehearsed)
-    if torch.distributed.get_rank() == 0:
+    first = torch.distributed.get_rank() == 0
+    tell = partial(note_step, task.work / STEPS) if first else silent
+    made = train(task.spec, task.pairs, task.validation, task.place, task.work, tell, task.rehearsed)
+    if first:
         (task.work / RESULT).write_text(json.dumps(asdict(made)))
     torch.distributed.barrier()

@@ -18,7 +18,9 @@ from student.controls import (
     novel_bigrams,
     novelty_bucket,
     novelty_range,
+    read_controls,
 )
+from student.errors import StudentError
 
 
 def test_words_stand_in_front_and_none_asks_for_nothing() -> None:
@@ -114,3 +116,14 @@ def test_some_words_are_dropped_equally_often() -> None:
 
 def test_the_names_are_all_different() -> None:
     assert len({*LENGTHS, *NOVELTIES}) == len(LENGTHS) + len(NOVELTIES)
+
+
+def test_control_words_as_they_are_written() -> None:
+    assert read_controls("short") == Controls("short") and read_controls("rewritten") == Controls("", "rewritten")
+    assert read_controls("mixed + full") == Controls("full", "mixed")
+
+
+@pytest.mark.parametrize("text", ["", "tiny", "short+long", "short+", "copied+mixed", "Short"])
+def test_words_that_are_none(text: str) -> None:
+    with pytest.raises(StudentError, match="wanted one of shortest, short, medium, long, full, one of copied"):
+        read_controls(text)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from toy_student import INSTRUCTIONS, toy_pairs
 
+from student.batches import plan
 from student.controls import LENGTHS, NOVELTIES, Controls
-from student.dataset import Epochs, Mix, Pair, code, prompt, usable, validation_batches
+from student.dataset import Epochs, Mix, Pair, code, in_steps, prompt, usable, validation_batches
 from student.errors import StudentError
 from student.learning import IGNORED, Batch
 from student.vocabulary import END, PAD
@@ -104,6 +105,31 @@ def test_steps_follow_from_their_number_alone(tokenizer: Any) -> None:
     assert wanted[0] != wanted[one.steps_an_epoch]
 
 
+def test_every_epoch_holds_every_pair(tokenizer: Any) -> None:
+    """Other draws of words fill other numbers of batches: in twelve epochs of these pairs some more, some fewer."""
+    pairs = toy_pairs(60)
+    made = epochs(tokenizer, pairs, budgets=(288, 512))
+    plain = Counter((prompt(INSTRUCTIONS[pair.task], pair.source), pair.target) for pair in pairs)
+    planned = set()
+    for epoch in range(12):
+        numbers = range(epoch * made.steps_an_epoch, (epoch + 1) * made.steps_an_epoch)
+        rows = Counter(row for number in numbers for row in texts_of(made.step(number), tokenizer))
+        assert not plain - rows and rows.total() == 180
+        planned.add(len(plan(made.costs, 288, [3, epoch, 1])))
+    assert min(planned) < made.steps_an_epoch < max(planned)
+
+
+def test_batches_in_so_many_steps() -> None:
+    costs = [9, 9, 1, 1, 1, 5]
+    batches = [[0, 1], [2], [3, 4], [5]]
+    assert in_steps(batches, costs, 4) == batches
+    assert in_steps(batches, costs, 3) == [[0, 1], [3, 4, 2], [5]]
+    assert [sorted(rows) for rows in in_steps(batches, costs, 1)] == [[0, 1, 2, 3, 4, 5]]
+    assert in_steps(batches, costs, 5) == [[0], [1], [2], [3, 4], [5]]
+    assert in_steps(batches, costs, 6) == [[0], [1], [2], [3], [4], [5]]
+    assert batches == [[0, 1], [2], [3, 4], [5]]
+
+
 def test_a_small_device_gets_the_same_rows_in_more_parts(tokenizer: Any) -> None:
     pairs = toy_pairs(60)
     large, small = epochs(tokenizer, pairs), epochs(tokenizer, pairs, budgets=(512, 128))
@@ -124,3 +150,19 @@ def test_validation_asks_for_nothing_and_holds_all(tokenizer: Any) -> None:
 def test_nothing_to_learn_from_is_one_line(tokenizer: Any) -> None:
     with pytest.raises(StudentError, match="the corpus has no pair of the recipe's tasks"):
         epochs(tokenizer, [])
+
+
+def test_strange_words_and_lower_case_come_anew_every_epoch(tokenizer: Any) -> None:
+    pairs = toy_pairs(40)
+    mix = Mix(INSTRUCTIONS, 0.0, 3, strange_share=1.0, lowercase_share=0.5)
+    made = Epochs(pairs, mix, tokenizer, WINDOWS, (512, 512))
+    plain = {pair.target for pair in pairs}
+    seen = []
+    for epoch in range(2):
+        numbers = range(epoch * made.steps_an_epoch, (epoch + 1) * made.steps_an_epoch)
+        targets = [target for number in numbers for _, target in texts_of(made.step(number), tokenizer)]
+        assert len(targets) == len(pairs) and len(plain & set(targets)) < 20
+        assert 0.2 < sum(target == target.lower() for target in targets) / len(pairs) < 0.8
+        seen.append(sorted(targets))
+    assert seen[0] != seen[1]
+    assert len(validation_batches(pairs, mix, tokenizer, WINDOWS, 10**6)) == 1

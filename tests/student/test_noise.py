@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from student.noise import Noise, break_sentence, make_strange, take_spans
+from student.noise import Noise, break_sentence, make_strange, strange_pair, take_spans
 
 SENTINELS = list(range(1000, 1064))
 NOISE = Noise()
@@ -141,3 +141,18 @@ def test_how_many_are_strange() -> None:
 @pytest.mark.parametrize("text", ["", "a of the", "?! ...", "日本", "É à"])
 def test_what_has_no_long_word_stays(text: str) -> None:
     assert make_strange(text, "", STRANGE, np.random.default_rng(0)) == text
+
+
+def test_a_strange_pair_has_the_same_words_in_both() -> None:
+    source, target = (
+        "In 1987 Oona Brill, a teacher, opened the Brill school.",
+        "Oona Brill opened a large school in 1987.",
+    )
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        one, two = strange_pair(source, target, "never seen before", STRANGE, rng)
+        words, short = re.findall(r"\w+", one), re.findall(r"\w+", two)
+        assert [words[n] for n in (1, 2, 3, 6, 9)] == [short[n] for n in (7, 0, 1, 2, 5)]
+        assert words[3] == words[8] and words[5] == "teacher" and short[4] == "large"
+    assert strange_pair(source, target, "x", replace(STRANGE, strange_share=0.0), rng) == (source, target)
+    assert strange_pair("", "Nothing shared.", "", STRANGE, rng) == ("", "Nothing shared.")
