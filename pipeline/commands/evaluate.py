@@ -22,6 +22,10 @@ def evaluate(
     judge: Annotated[
         str, typer.Option(help="An NLI model that was not in the loop, for faithfulness, such as embedded:nli-second.")
     ] = "",
+    controls: Annotated[
+        list[str] | None,
+        typer.Option(help="Students are also asked for this: short, rewritten, short+rewritten; may be repeated."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of what is sampled.")] = 0,
 ) -> None:
     """Metrics with intervals for every student, the teacher zero-shot, and simple baselines."""
@@ -31,11 +35,13 @@ def evaluate(
     from pipeline.evaluation.evaluate import Asked, evaluate_run
     from pipeline.recipe import load
     from pipeline.store import Run
+    from student.controls import read_controls
     from student.evaluation_page import page
 
     found = Run.existing(run)
     recipe = load(found.recipe_file if found.recipe_file.exists() else "news")
-    asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, seed)
+    wanted = tuple(map(read_controls, controls or ()))
+    asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, wanted, seed)
     evaluation, folder = evaluate_run(found, recipe, asked)
     console = Console()
     if console.is_terminal:

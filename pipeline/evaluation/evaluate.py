@@ -25,14 +25,15 @@ from student.baselines import baselines
 from student.benchmark import Benchmark, read_benchmark
 from student.bertscore import Encoder
 from student.bootstrap import RESAMPLES
+from student.controls import Controls
 from student.convention import detect, readable
 from student.evaluate import Evaluation, Options, evaluate, results
 from student.evaluation_page import page
 from student.metrics import Faithfulness
 
 TASKS = ("summary", "paraphrase")
-Rewrite = Callable[[Path, str, Sequence[str]], list[str]]
-"""Folder of a student, task and sources in; its best rewrite of each source out."""
+Rewrite = Callable[[Path, str, Sequence[str], Controls], list[str]]
+"""Folder of a student, task, sources and what is asked for in; its best rewrite of each source out."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,16 @@ class Asked:
     teacher: bool = True
     sources: Literal["readable", "raw"] = "readable"  # what models read of tokenised, lower-case text
     judge: str = ""  # an NLI model that was not in the loop; "" for none
+    controls: tuple[Controls, ...] = ()  # beside asking for nothing
     seed: int = 0
     resamples: int = RESAMPLES
 
 
-def best_rewrites(folder: Path, task: str, sources: Sequence[str]) -> list[str]:
-    """What a student writes by itself: its likeliest rewrite, without control words."""
+def best_rewrites(folder: Path, task: str, sources: Sequence[str], wanted: Controls) -> list[str]:
+    """A student's likeliest rewrite; where something is asked for, the likeliest that is so."""
     from student.generate import Rewriter
 
-    return [found[0].text if found else "" for found in Rewriter(folder).rewrite(task, sources)]
+    return [found[0].text if found else "" for found in Rewriter(folder).rewrite(task, sources, wanted)]
 
 
 def evaluate_run(run: Run, recipe: Recipe, asked: Asked, rewrite: Rewrite = best_rewrites) -> tuple[Evaluation, Path]:
@@ -106,7 +108,9 @@ def _systems(
         teacher = decoder(model, revision, recipe.engine)
         found[TEACHER] = zero_shot(asked.task, read, teacher, tokenizer_of(model, revision), kept)
     for number, folder in students.items():
-        found[f"student {number}"] = rewrite(folder, asked.task, read)
+        for wanted in (Controls(), *asked.controls):
+            name = ", ".join(("student " + str(number), *wanted.words.split()))
+            found[name] = rewrite(folder, asked.task, read, wanted)
     return found
 
 

@@ -16,6 +16,7 @@ from pipeline.evaluation.evaluate import Asked, evaluate_run, faithfulness, stud
 from pipeline.recipe import Recipe, load
 from pipeline.shard import Header, write_shard
 from pipeline.store import Run
+from student.controls import Controls, read_controls
 
 ROWS = [
     {"source": "The city council approved the new budget after a long debate.", "references": ["Budget approved."]},
@@ -24,7 +25,7 @@ ROWS = [
 ]
 
 
-def shouted(folder: Path, task: str, sources: Sequence[str]) -> list[str]:
+def shouted(folder: Path, task: str, sources: Sequence[str], wanted: Controls) -> list[str]:
     """A student that shouts what it is for."""
     return [f"{folder.parent.parent.name} {task}: {source.upper()}" for source in sources]
 
@@ -90,6 +91,20 @@ def test_rounds_limit_and_no_teacher(run: Run, recipe: Recipe, data: Path) -> No
     found, folder = evaluate_run(run, recipe, asked, shouted)
     assert list(found.systems)[3:] == ["student 3"] and folder.name == "bench-summary-first-1"
     assert not (run.folder / "evaluation" / "teacher.parquet").exists()
+
+
+def test_students_are_also_asked_for_something(run: Run, recipe: Recipe, data: Path) -> None:
+    add_student(run, 1)
+    heard = []
+
+    def listening(folder: Path, task: str, sources: Sequence[str], wanted: Controls) -> list[str]:
+        heard.append(wanted)
+        return list(sources)
+
+    asked = Asked(data, "summary", teacher=False, resamples=10, controls=(read_controls("short+mixed"),))
+    found, _ = evaluate_run(run, recipe, asked, listening)
+    assert list(found.systems)[3:] == ["student 1", "student 1, short, mixed"]
+    assert heard == [Controls(), Controls("short", "mixed")]
 
 
 def test_half_made_students_do_not_count(run: Run) -> None:
