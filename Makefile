@@ -13,6 +13,7 @@ START ?=
 ROUND ?= 1
 DATA ?=
 TASK ?= summary
+CONTROLS ?=
 AGAINST ?=
 FORMAT ?=
 OUT ?=
@@ -57,8 +58,8 @@ filter: setup ## pairs, scores and the corpus (PAIRS=file judges your own pairs)
 distill: setup ## students and what they write: ROUND=r ends with student r
 	$(PIPELINE) distill --round $(ROUND) $(CHOICE)
 
-evaluate: setup ## students against baselines: RUN=name DATA=rows.jsonl TASK=summary|paraphrase
-	$(PIPELINE) evaluate $(LOOK) --data '$(DATA)' --task '$(TASK)'
+evaluate: setup ## students against baselines: RUN=name DATA=rows.jsonl TASK=summary|paraphrase CONTROLS='short rewritten'
+	$(PIPELINE) evaluate $(LOOK) --data '$(DATA)' --task '$(TASK)' $(foreach word,$(CONTROLS),--controls '$(word)')
 
 diversity: setup ## the corpus beside other sets: RUN=name AGAINST='file[:column] ...'
 	$(PIPELINE) diversity $(LOOK) $(foreach file,$(AGAINST),--against '$(file)')
