@@ -140,9 +140,11 @@ bench-near-duplicates: setup ## near copies at 10k, 100k and 1M sentences (needs
 pretrain-student: setup ## the embedded T5 anew, hours: TEXT='a.jsonl.gz:column b.parquet:text' START=embedded:t5 goes on
 	$(BIN)/python -m student pretrain $(foreach file,$(TEXT),--text '$(file)') $(if $(START),--start '$(START)')
 
-docs: setup ## the tree in README.md and the catalogue in docs/filters.md
+docs: setup ## the pages that the program writes: tree, filters, commands, recipes
 	$(BIN)/python .ci/tree.py --write
 	$(BIN)/python .ci/filters_page.py --write
+	$(BIN)/python .ci/commands_page.py --write
+	$(BIN)/python .ci/recipes_page.py --write
 
 calibrate: setup ## the judge's precision and recall on the pairs that were read
 	$(BIN)/python -m filters.training calibrate
