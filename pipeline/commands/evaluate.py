@@ -8,6 +8,16 @@ import typer
 from pipeline.errors import UserError
 
 
+Form = Annotated[
+    Literal["readable", "raw"],
+    typer.Option(help="What models read of tokenised, lower-case text: put together again, or as it is."),
+]
+Wanted = Annotated[
+    list[str] | None,
+    typer.Option(help="Students are also asked for this: short, rewritten, short+rewritten; may be repeated."),
+]
+
+
 def evaluate(
     run: Annotated[str, typer.Option(help="Name of the run, a folder of data/runs.")],
     data: Annotated[Path, typer.Option(help="Rows of source and references: .jsonl, .jsonl.gz or .parquet.")],
@@ -15,17 +25,11 @@ def evaluate(
     rounds: Annotated[str, typer.Option(help="Students to evaluate, such as 1,2; default: all there are.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
     teacher: Annotated[bool, typer.Option(help="Ask the recipe's teacher for the task outright.")] = True,
-    sources: Annotated[
-        Literal["readable", "raw"],
-        typer.Option(help="What models read of tokenised, lower-case text: put together again, or as it is."),
-    ] = "readable",
+    sources: Form = "readable",
     judge: Annotated[
         str, typer.Option(help="An NLI model that was not in the loop, for faithfulness, such as embedded:nli-second.")
     ] = "",
-    controls: Annotated[
-        list[str] | None,
-        typer.Option(help="Students are also asked for this: short, rewritten, short+rewritten; may be repeated."),
-    ] = None,
+    controls: Wanted = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of what is sampled.")] = 0,
 ) -> None:
     """Metrics with intervals for every student, the teacher zero-shot, and simple baselines."""
