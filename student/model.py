@@ -93,7 +93,9 @@ def load(reference: str, revision: str = "", dropout: float | None = None) -> Lo
     """An encoder-decoder in float32 and its tokenizer. `dropout` None leaves the model's own."""
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # of shards read and written; that of a download stays
     place = locate(reference, revision)
     more = {} if dropout is None else {"dropout_rate": dropout}
     try:
