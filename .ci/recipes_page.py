@@ -1,7 +1,7 @@
 """Writes the reference of docs/recipes.md: every section and key of a recipe, with type, default and meaning.
 
 `python .ci/recipes_page.py --write` puts it between its markers; a test checks that it is up to date. All comes from
-the recipe's own classes; what stands as a comment there, and not as a key's description, is said in MEANINGS.
+the recipe's own classes.
 """
 
 import json
@@ -22,29 +22,6 @@ from pipeline.recipe_sections import Stages, Task  # noqa: E402
 
 PAGE = ROOT / "docs" / "recipes.md"
 BEGIN, END = "<!-- reference: made by .ci/recipes_page.py -->", "<!-- end of the reference -->"
-MEANINGS = {
-    "sampling.n": "Candidates of each context.",
-    "sampling.temperature": "Sampling temperature of candidates.",
-    "sampling.top_p": "Nucleus mass of candidates.",
-    "sampling.min_tokens": "Fewest tokens of a candidate.",
-    "sampling.max_tokens": "Most tokens of a candidate.",
-    "sampling.no_repeat_ngram": "No run of so many tokens twice in a candidate; 0: may be.",
-    "sampling.ban_newline": "Never write a line break.",
-    "sampling.stop_at_sentence": "End decoding inside the engine when the sentence has ended.",
-    "sampling.constraints": "vLLM's own constraints.",
-    "sampling.constraints.regex": "A regular expression that candidates match.",
-    "sampling.constraints.grammar": "A grammar that candidates follow, in EBNF.",
-    "sampling.constraints.choice": "The only texts that may be written.",
-    "sampling.constraints.bad_words": "What may not be written.",
-    "sampling.constraints.logit_bias": "Text of one token, and what is added to its logit.",
-    "engine.decoder": "auto: vLLM where it knows the architecture.",
-    "engine.device": "auto: a GPU where there is one.",
-    "engine.dtype": "Arithmetic of the teacher.",
-    "engine.max_sequences": "Sequences decoded at once.",
-    "engine.max_context_tokens": "Context and continuation together; at most the model's own window.",
-    "engine.kv_cache_gb": "Memory for keys and values on processors.",
-    "engine.gpu_memory_share": "Share of a GPU's memory that vLLM takes.",
-}
 NAMES = {"str": "text", "int": "whole number", "float": "number", "bool": "true, false"}
 SIGNS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 Row = tuple[str, str, str, str]
@@ -55,7 +32,7 @@ def sections(kind: Any, path: str, what: str) -> Iterator[tuple[str, str, list[R
     rows, below = [], []
     for name, field in fields(kind).items():
         here = f"{path}.{name}" if path else name
-        said = " ".join((field.description or MEANINGS.get(here, "")).split())
+        said = " ".join((field.description or "").split())
         if fields(field.annotation) and field.annotation is not Stages:
             below.append((field.annotation, here, said))
         elif here not in ("tasks", "candidates", "run.resources"):

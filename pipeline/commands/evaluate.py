@@ -7,7 +7,6 @@ import typer
 
 from pipeline.errors import UserError
 
-
 Form = Annotated[
     Literal["readable", "raw"],
     typer.Option(help="What models read of tokenised, lower-case text: put together again, or as it is."),

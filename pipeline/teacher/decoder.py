@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from pipeline.errors import UserError
 
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class DecoderError(UserError):
@@ -25,10 +25,15 @@ class Constraints:
     """
 
     regex: str | None = None
-    grammar: str | None = None  # EBNF
+    """A regular expression that candidates match."""
+    grammar: str | None = None
+    """A grammar that candidates follow, in EBNF."""
     choice: tuple[str, ...] = ()
+    """The only texts that may be written."""
     bad_words: tuple[str, ...] = ()
-    logit_bias: dict[str, float] = Field(default_factory=dict)  # text of one token -> added logit
+    """What may not be written."""
+    logit_bias: dict[str, float] = Field(default_factory=dict)
+    """Text of one token, and what is added to its logit."""
 
     @property
     def structured(self) -> bool:
@@ -37,30 +42,46 @@ class Constraints:
 
 @dataclass(frozen=True, config=STRICT)
 class Sampling:
-    """How continuations are sampled. Defaults: methods.md, section 1 (2305.16635 v4), candidates."""
+    """How continuations are sampled. Defaults: 2305.16635 v4, candidates, with fewer samples."""
 
     n: int = Field(default=64, ge=1, le=4096)
+    """Candidates of each context."""
     temperature: float = Field(default=0.7, ge=0.0, le=5.0)
+    """Sampling temperature of candidates."""
     top_p: float = Field(default=0.9, gt=0.0, le=1.0)
+    """Nucleus mass of candidates."""
     min_tokens: int = Field(default=0, ge=0)
+    """Fewest tokens of a candidate."""
     max_tokens: int = Field(default=64, ge=1, le=4096)
-    no_repeat_ngram: int = Field(default=3, ge=0, le=10)  # 0 = off; looks at the continuation only
+    """Most tokens of a candidate."""
+    no_repeat_ngram: int = Field(default=3, ge=0, le=10)
+    """No run of so many tokens twice in a candidate, whatever its context has; 0: may be."""
     ban_newline: bool = True
-    stop_at_sentence: bool = True  # end decoding inside the engine when the sentence has ended
+    """Never write a line break."""
+    stop_at_sentence: bool = True
+    """End decoding inside the engine when the sentence has ended."""
     constraints: Constraints = Field(default_factory=Constraints)
+    """vLLM's own constraints."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Engine:
     """Where and how the teacher runs; decides speed, not the distribution (dtype aside)."""
 
-    decoder: Literal["auto", "vllm", "transformers"] = "auto"  # auto: vLLM where it knows the architecture
+    decoder: Literal["auto", "vllm", "transformers"] = "auto"
+    """auto: vLLM where it knows the architecture."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    max_sequences: int = Field(default=256, ge=1)  # decoded at once
-    max_context_tokens: int = Field(default=512, ge=16)  # context + continuation; at most the model's own window
+    """Arithmetic of the teacher."""
+    max_sequences: int = Field(default=256, ge=1)
+    """Sequences decoded at once."""
+    max_context_tokens: int = Field(default=512, ge=16)
+    """Context and continuation together; at most the model's own window."""
     kv_cache_gb: float = Field(default=3.0, gt=0)
+    """Memory for keys and values on processors."""
     gpu_memory_share: float = Field(default=0.9, gt=0, le=1)
+    """Share of a GPU's memory that vLLM takes."""
 
 
 @plain(frozen=True)
