@@ -91,7 +91,8 @@ def main(
 
 
 def held_out(run: Run) -> list[Pair]:
-    """The teacher's pairs that no student learned from or chose its checkpoint by."""
+    """The teacher's pairs of the test split: no student learned from them or chose its checkpoint by them, unless it
+    wrote one itself, from another context, under `rounds.corpora = "last"`."""
     import pyarrow.parquet as pq
 
     file = run.stage(0, "corpus").folder / "test.parquet"

@@ -37,7 +37,8 @@ def live(console: Console) -> Iterator[Report]:
     )
     with Progress(*columns, console=console, transient=False) as progress:
         say = partial(progress.console.print, markup=False, highlight=False, soft_wrap=True)
-        bars, lines = _Bars(progress), _Lines(say, None if console.is_terminal else LINE_SECONDS)
+        shown = console.is_terminal and not console.is_dumb_terminal  # a dumb one draws no bars
+        bars, lines = _Bars(progress), _Lines(say, None if shown else LINE_SECONDS)
 
         def report(tick: Tick) -> None:
             bars(tick)

@@ -96,18 +96,18 @@ def panel_names(data: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def put_cheap_first(data: Mapping[str, Any], before: set[tuple[str, str]], catalogue: Catalogue) -> None:
-    """Cheap filters that SET has added, so at the end of a panel, go in front of its first filter with a model."""
+    """Where SET has added cheap filters, so at the end of a panel, those behind a model go in front of it."""
     for task, panel in _panels(data):
-        added = [name for name in panel if (task, name) not in before and _cost(catalogue, name) == "cheap"]
-        first = next((name for name in panel if _cost(catalogue, name) == "model"), None)
-        if first is None or not added:
+        cheap = [name for name in panel if _cost(catalogue, name) == "cheap"]
+        names = list(panel)
+        first = next((place for place, name in enumerate(names) if _cost(catalogue, name) == "model"), len(names))
+        if not any((task, name) not in before for name in cheap):
             continue
-        rest = {name: params for name, params in panel.items() if name not in added}
-        place = list(rest).index(first)
-        items = list(rest.items())
-        ordered = [*items[:place], *((name, panel[name]) for name in added), *items[place:]]
+        late = [name for name in names[first:] if name in cheap]
+        ordered = [*names[:first], *late, *(name for name in names[first:] if name not in late)]
+        tables = dict(panel)
         panel.clear()
-        panel.update(ordered)
+        panel.update((name, tables[name]) for name in ordered)
 
 
 def _panels(data: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

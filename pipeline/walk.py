@@ -30,11 +30,7 @@ def work(
     run = Run.named(run_name or recipe_name.removesuffix(".toml").rpartition("/")[2] or "news")
     recipe = recipe_of(run, recipe_name, changes or [])
     if needs and not run.stage(0, needs).tables():
-        brought = bool(run.stage(0, "pairs").tables())
-        remedy = (
-            "it judges pairs of a file: give PAIRS again" if brought else f"run `make generate RUN={run.name}` first"
-        )
-        raise UserError(f"run {run.name!r}: no {needs} yet: {remedy}")
+        raise UserError(f"run {run.name!r}: no {needs} yet: {_remedy(run)}")
     steps = plan(recipe, run)
     check_devices(recipe, steps)
     check_test_sets(recipe)

@@ -106,7 +106,7 @@ class Epochs:
         epoch, place = divmod(number, self.steps_an_epoch)
         self._make(epoch)
         rows = self.batches[place]
-        parts = fill(sorted(rows, key=lambda row: self.coded.costs[row]), self.costs, self.budgets[1])
+        parts = fill(sorted(rows, key=lambda row: self.costs[row]), self.costs, self.budgets[1])
         return [self.coded.batch(part, self.tokenizer.pad_token_id) for part in parts]
 
     def _make(self, epoch: int) -> None:
@@ -175,5 +175,6 @@ def validation_batches(
     """All pairs without control words, long ones apart from short ones."""
     prompts = [prompt(mix.instructions[pair.task], pair.source) for pair in pairs]
     coded = code(prompts, [pair.target for pair in pairs], tokenizer, windows)
-    order = sorted(range(len(pairs)), key=lambda row: coded.costs[row])
-    return [coded.batch(rows, tokenizer.pad_token_id) for rows in fill(order, coded.costs, budget)]
+    costs = coded.costs
+    order = sorted(range(len(pairs)), key=lambda row: costs[row])
+    return [coded.batch(rows, tokenizer.pad_token_id) for rows in fill(order, costs, budget)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from student.copying import Copying, measure
-from student.model import load, locate
+from student.model import load, locate, revision_of
 from student.pretrain import PretrainSpec
 
 STAGES = "pretraining.json"
@@ -33,7 +33,7 @@ is of use after training on a corpus.
 ## How it was made
 
 {before}{steps:,} steps, {tokens:,} target tokens, {threads}; seed {seed}. {begin}, {denoise:.0%} sentence
-denoising and {spans:.0%} span corruption (student/noise.py), words made strange in {strange:.0%} of the sentences. Loss
+denoising and {spans:.0%} span corruption (student/noise.py), words made strange in {strange:.0%} of the former. Loss
 on held-out text at the end: {loss:.3f} nats a token. Peak rate {rate}, AdamW, {budget:,} tokens a step.
 
 ## Text
@@ -66,11 +66,13 @@ def export(work: Path, place: Path, spec: PretrainSpec, notes: Mapping[str, str]
     import torch
 
     loaded, earlier = load(str(work / "model")), stages(spec.start)
+    started = revision_of(spec.start) if spec.start else ""  # of files that this may be about to replace
     shutil.rmtree(place, ignore_errors=True)
     loaded.model.to(torch.float16).save_pretrained(place)
     loaded.tokenizer.save_pretrained(place)
     progress = torch.load(work / "checkpoint.pt", weights_only=True, map_location="cpu")["progress"]
-    (place / STAGES).write_text(json.dumps([*earlier, asdict(spec)], indent=1) + "\n")
+    said = asdict(spec) | ({"start": f"{spec.start}, {started}"} if spec.start else {})
+    (place / STAGES).write_text(json.dumps([*earlier, said], indent=1) + "\n")
     facts = {"curve": progress["curve"], "weights": sum(w.numel() for w in loaded.model.parameters())}
     (place / "README.md").write_text(card(spec, facts, notes, measure(str(place)), threads))
     return place

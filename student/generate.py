@@ -122,7 +122,7 @@ class Rewriter:
     def rewrite(
         self, task: str, sources: Sequence[str], controls: Controls | None = None, seed: int = 0
     ) -> list[list[Rewrite]]:
-        """The rewrites of each source, best first (beams) or as drawn (samples)."""
+        """The rewrites of each source, best first (beams) or as drawn (samples); nearest first to what is asked for."""
         wanted = controls or Controls()
         instruction = self.instruction(task)
         if wanted.words and not self.known.get("controls"):
@@ -139,12 +139,18 @@ class Rewriter:
 
 
 def _fitting(source: str, rows: Sequence[Rewrite], wanted: Controls) -> list[Rewrite]:
-    """Those that lie in every bucket asked for first, then the nearest; in either the likeliest first, as they come."""
-    return sorted(rows, key=lambda row: _distance(source, row.text, wanted))
+    """Those that lie in every bucket asked for first, then the nearest; in either the likeliest first, by their tokens'
+    mean: beams come so, samples do not."""
+    return sorted(rows, key=lambda row: (_distance(source, row.text, wanted), -row.logprob / max(1, row.tokens)))
 
 
 def _distance(source: str, text: str, wanted: Controls) -> float:
-    """How far a rewrite is from the buckets asked for: 0 within, else the sum over both measures."""
+    """How far a rewrite is from the buckets asked for: 0 within, else the sum over both measures.
+
+    A blank one is nowhere; one word alone has no bigram, so it is not as new or as copied as anything.
+    """
+    if not text.strip() or (wanted.novelty and len(text.split()) < 2):
+        return float("inf")
     measured = []
     if wanted.length:
         measured.append((length_ratio(source, text), length_range(wanted.length)))

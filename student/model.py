@@ -91,11 +91,13 @@ def _commit(place: Place) -> str:
 
 def load(reference: str, revision: str = "", dropout: float | None = None) -> Loaded:
     """An encoder-decoder in float32 and its tokenizer. `dropout` None leaves the model's own."""
+    from huggingface_hub.utils import enable_progress_bars
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # of shards read and written; that of a download stays
+    logging.disable_progress_bar()  # of shards read and written
+    enable_progress_bars()  # of a download
     place = locate(reference, revision)
     more = {} if dropout is None else {"dropout_rate": dropout}
     try:

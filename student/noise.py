@@ -116,7 +116,7 @@ def _strange(word: str, others: Sequence[str], rng: np.random.Generator) -> str:
 
 
 def _blend(word: str, other: str, rng: np.random.Generator) -> str:
-    """The beginning of one word and the end of the other, at times reversed; capital letters stay where they were."""
+    """The beginning of one word and the end of the other, at times reversed; a first capital, or all, are kept."""
     cut = int(rng.integers(1, len(word)))
     ending = other[int(rng.integers(0, len(other) - 1)) :].lower()
     made = word[:cut].lower() + (ending[::-1] if rng.random() < 0.3 else ending)

@@ -3,15 +3,17 @@
 `make pretrain-student TEXT='a.jsonl.gz:column b.parquet:text'` makes it anew: vocabulary, weights, card. Resumable.
 """
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from student.batches import plan
-from student.learning import Batch, Learner, Point, Rate, Settings, collate
+from student.errors import StudentError
+from student.learning import CHECKPOINT, Batch, Learner, Point, Rate, Settings, collate
 from student.model import load
 from student.noise import DENOISE, Noise, break_sentence, make_strange, take_spans
 from student.text import chunks, held_out
@@ -62,10 +64,15 @@ class PretrainSpec:
 
 
 def pretrain(spec: PretrainSpec, folder: Path, tell: Any = lambda point: None, save_every: int = 250) -> Path:
-    """Vocabulary, weights and checkpoint in `folder`; returns the folder of the finished model."""
+    """Vocabulary, weights and checkpoint in `folder`; returns the folder of the finished model.
+
+    StudentError where the folder holds a checkpoint of another spec; other `steps` are fine.
+    """
+    _claim(spec, folder)
     learn, kept_out = held_out(chunks(spec.text, spec.seed, spec.most), spec.held_out, spec.seed)
-    tokenizer = _vocabulary(spec, learn, folder)
-    model = load(spec.start).model if spec.start else fresh_model(spec.shape, spec.seed)
+    started = load(spec.start) if spec.start else None
+    tokenizer = started.tokenizer if started else _vocabulary(spec, learn, folder)
+    model = started.model if started else fresh_model(spec.shape, spec.seed)
     rate = Rate(spec.peak_rate, spec.warmup, spec.steps, floor=spec.floor)
     settings = Settings(rate, spec.seed, validate_every=save_every, save_every=save_every)
     learner = Learner(model, settings, folder)
@@ -76,11 +83,20 @@ def pretrain(spec: PretrainSpec, folder: Path, tell: Any = lambda point: None, s
     return folder / "model"
 
 
+def _claim(spec: PretrainSpec, folder: Path) -> None:
+    """Write down whose folder it is."""
+    file, own = folder / "spec.json", json.loads(json.dumps(asdict(spec) | {"steps": 0}))
+    stored = json.loads(file.read_text()) if file.exists() and (folder / CHECKPOINT).exists() else own
+    if stored != own:
+        other = ", ".join(sorted(key for key in own if own[key] != stored.get(key)))
+        raise StudentError(f"{folder}: a pretraining with another {other} was begun there; give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(own, indent=1) + "\n")
+
+
 def _vocabulary(spec: PretrainSpec, texts: Iterable[str], folder: Path) -> Any:
     from transformers import AutoTokenizer
 
-    if spec.start:
-        return load(spec.start).tokenizer
     if not (folder / "vocabulary" / "tokenizer.json").exists():
         train_vocabulary(texts, spec.shape.vocabulary, folder / "vocabulary")
     return AutoTokenizer.from_pretrained(folder / "vocabulary")

@@ -11,7 +11,7 @@ import typer
 def pretrain(
     text: Annotated[list[str], typer.Option(help="A file and its column: wiki.jsonl.gz:source; may be repeated.")],
     out: Annotated[Path, typer.Option(help="Folder of checkpoint and model.")] = Path("data/cache/pretrain"),
-    steps: Annotated[int, typer.Option(min=0, help="Optimiser steps; 0: as many as ours.")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="Optimiser steps; 0: 20,000.")] = 0,
     start: Annotated[str, typer.Option(help="A T5 to go on from; nothing: from random weights.")] = "",
     threads: Annotated[int, typer.Option(min=1, help="Threads to compute with.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 1,

@@ -63,6 +63,7 @@ def evaluate_run(run: Run, recipe: Recipe, asked: Asked, rewrite: Rewrite = best
     """Score all systems and write the three files; returns what was found and the folder."""
     _check(recipe, asked)
     students = student_models(run, asked.rounds)
+    _check_controls(students, asked)
     judge = faithfulness(asked.judge, recipe, asked.task) if asked.judge else None
     benchmark = read_benchmark(asked.data, asked.limit)
     systems = _systems(run, recipe, asked, benchmark, students, rewrite)
@@ -78,6 +79,17 @@ def _check(recipe: Recipe, asked: Asked) -> None:
         raise UserError(f"TASK={asked.task}: wanted {' or '.join(TASKS)}")
     if asked.task not in recipe.tasks:
         raise UserError(f"TASK={asked.task}: recipe {recipe.name} has no such task: it has {', '.join(recipe.tasks)}")
+
+
+def _check_controls(students: dict[int, Path], asked: Asked) -> None:
+    """Before anyone writes anything."""
+    from student.train import about
+
+    for number, folder in students.items() if asked.controls else ():
+        if not about(folder).get("controls"):
+            raise UserError(
+                f"CONTROLS: student {number} learned no control words (student.controls_share): leave it out"
+            )
 
 
 def student_models(run: Run, rounds: Sequence[int] = ()) -> dict[int, Path]:

@@ -86,7 +86,7 @@ class Sample:
 def fewest(corpora: Sequence[pa.Table]) -> Sample:
     """As much as the smallest of the rounds has; one without the task compares with none."""
     words = [_words(table["target"].to_pylist()) for table in corpora]
-    rows = [table.num_rows for table in corpora if table.num_rows]
+    rows = [table.num_rows for table in corpora if table.num_rows > 1]  # one is like no other: it says nothing
     return Sample(min((number for number in words if number), default=0), min([*rows, MOST_COMPARED]))
 
 

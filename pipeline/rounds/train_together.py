@@ -82,7 +82,8 @@ def _watch(file: Path, tell: Callable[[Point], None], ended: threading.Event) ->
         whole = new[: new.rfind(b"\n") + 1]
         read += len(whole)
         for line in whole.splitlines():
-            tell(Point(**json.loads(line)))
+            with contextlib.suppress(ValueError, TypeError):  # half a line of a worker that died, the next behind it
+                tell(Point(**json.loads(line)))
 
 
 def note_step(file: Path, point: Point) -> None:

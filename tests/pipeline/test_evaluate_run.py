@@ -95,13 +95,18 @@ def test_rounds_limit_and_no_teacher(run: Run, recipe: Recipe, data: Path) -> No
 
 def test_students_are_also_asked_for_something(run: Run, recipe: Recipe, data: Path) -> None:
     add_student(run, 1)
+    about = run.stage(1, "student").folder / "model" / "student.json"
+    about.write_text('{"controls": false}')
+    asked = Asked(data, "summary", teacher=False, resamples=10, controls=(read_controls("short+mixed"),))
+    with pytest.raises(UserError, match="CONTROLS: student 1 learned no control words"):
+        evaluate_run(run, recipe, asked)
+    about.write_text('{"controls": true}')
     heard = []
 
     def listening(folder: Path, task: str, sources: Sequence[str], wanted: Controls) -> list[str]:
         heard.append(wanted)
         return list(sources)
 
-    asked = Asked(data, "summary", teacher=False, resamples=10, controls=(read_controls("short+mixed"),))
     found, _ = evaluate_run(run, recipe, asked, listening)
     assert list(found.systems)[3:] == ["student 1", "student 1, short, mixed"]
     assert heard == [Controls(), Controls("short", "mixed")]

@@ -125,7 +125,7 @@ def test_as_many_targets_in_every_round_whatever_their_order() -> None:
 
 
 def test_no_more_than_the_cap() -> None:
-    assert fewest([corpus()]).targets == MOST_COMPARED and fewest([corpus(("s t", "a b"))]).targets == 1
+    assert fewest([corpus()]).targets == MOST_COMPARED and fewest([corpus(("s t", "a b"))]).targets == MOST_COMPARED
     assert fewest([pa.concat_tables([corpus(("s t", "a b"))] * (MOST_COMPARED + 1))]).targets == MOST_COMPARED
 
 
@@ -183,6 +183,13 @@ def test_a_round_that_says_the_same_stops(limit: float, stops: bool) -> None:
 def test_one_target_is_like_no_other_and_never_stops() -> None:
     tables = {"candidates": candidates(summary=2), "corpus": corpus(("s t", "a b c d"))}
     assert math.isnan(monitors(tables, RoundMonitors(0.0, 0.0, 0.1))[("summary", "self_bleu")][0])
+
+
+def test_an_earlier_round_of_one_pair_does_not_hide_sameness() -> None:
+    same = corpus(*[(f"s{n} t", "a b c d") for n in range(9)])
+    tables = {"candidates": candidates(summary=2), "corpus": same, "corpus-0": corpus(("s t", "e f g h"))}
+    with pytest.raises(UserError, match="self_bleu is 100"):
+        monitors(tables, RoundMonitors(0.0, 0.0, 99.0))
 
 
 def test_no_candidates_no_rows() -> None:

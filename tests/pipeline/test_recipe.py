@@ -144,6 +144,8 @@ def test_a_cheap_filter_that_set_adds_comes_before_the_model(write):
     recipe = load(write(GOOD), words, CATALOGUE)
     assert recipe.panel("summary", CATALOGUE).names == ("length", "wellformed", "entailment")
     assert recipe.tasks["summary"].panel["wellformed"] == {"min_words": 5}
+    whole = load(write(GOOD), ["tasks.summary.panel={entailment={},wellformed={},length={}}"], CATALOGUE)
+    assert whole.panel("summary", CATALOGUE).names == ("wellformed", "length", "entailment")
     for wrong in ("tasks.summary.panel=1", "tasks=1", "tasks.summary=1", "tasks.summary.panel.no_such={}"):
         assert lines(write(GOOD), wrong)
 

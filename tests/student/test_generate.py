@@ -140,7 +140,20 @@ def test_newness_is_seen_to_and_both_at_once() -> None:
     assert order(Controls(novelty="copied"))[0] == copied and order(Controls(novelty="copied"))[-1] == new
     assert order(Controls(novelty="mixed"))[0] == mixed
     assert order(Controls(novelty="rewritten")) == [new, mixed, copied]
-    assert order(Controls("medium", "copied"))[0] == copied
+    longer = Rewrite(source, -0.5, 1, True)
+    assert _fitting(source, [longer, *rows], Controls("medium", "copied"))[0].text == copied
+    assert _fitting(source, [longer, *rows], Controls(novelty="copied"))[0].text == source
+
+
+def test_nothing_and_one_word_are_no_copies() -> None:
+    rows = [Rewrite(text, -1.0, 1, True) for text in ("", "Closed.", "one two three 4")]
+    kept = _fitting("one two three four", rows, Controls(novelty="copied"))
+    assert [row.text for row in kept] == ["one two three 4", "", "Closed."]
+
+
+def test_of_samples_that_fit_the_likeliest() -> None:
+    rows = [Rewrite("t" * 60, logprob, 10, True) for logprob in (-30.0, -3.0, -9.0)]
+    assert [row.logprob for row in _fitting("s" * 100, rows, Controls(length="medium"))] == [-3.0, -9.0, -30.0]
 
 
 def test_what_a_student_did_not_learn(tiny_student: Path, tmp_path: Path) -> None:

@@ -68,6 +68,16 @@ def test_it_goes_on_from_a_pretrained_one(spec: PretrainSpec, tmp_path: Path) ->
     assert points[0].loss < fresh[0].loss
 
 
+def test_a_folder_of_another_pretraining_is_not_gone_on_with(spec: PretrainSpec, tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        pretrain(spec, tmp_path, stop_after(3), save_every=2)
+    strange = replace(spec, start="x", noise=Noise(dropped=0))
+    for other, said in ((replace(spec, seed=9), "seed"), (strange, "noise, start")):
+        with pytest.raises(StudentError, match=f"another {said} was begun there; give another --out"):
+            pretrain(other, tmp_path)
+    assert pretrain(replace(spec, steps=3), tmp_path, save_every=2)
+
+
 def test_what_it_makes_loads_as_a_t5(spec: PretrainSpec, tmp_path: Path) -> None:
     from student.model import load
 
