@@ -1,7 +1,8 @@
 """`python -m bench.seeds RUN RUN ...`: the evaluations of several runs side by side, one run a seed of the student.
 
 For every benchmark that the first run was evaluated on: each system's mean over the runs, with the smallest and
-largest; and how often the 95% interval of a paired difference is clear of 0. Baselines are the same in every run.
+largest; and how often the 95% interval of a paired difference is clear of 0. Baselines are the same in every run; a run
+may lack a student of a later round.
 """
 
 import json
@@ -33,10 +34,10 @@ def main(names: Sequence[str]) -> None:
 def _means(found: Sequence[Results]) -> str:
     metrics = [m for m in METRICS[found[0]["task"]] if m in next(iter(found[0]["systems"].values()))]
     rows = []
-    for system in found[0]["systems"]:
-        cells = [_cell([each["systems"][system][m]["value"] for each in found]) for m in metrics]
-        rows.append((system, *cells))
-    return table(("system", *metrics), rows)
+    for system in dict.fromkeys(name for each in found for name in each["systems"]):
+        having = [each["systems"][system] for each in found if system in each["systems"]]
+        rows.append((system, *(_cell([scores[m]["value"] for scores in having]) for m in metrics), len(having)))
+    return table(("system", *metrics, "runs"), rows)
 
 
 def _cell(values: Sequence[float]) -> str:
@@ -47,14 +48,15 @@ def _cell(values: Sequence[float]) -> str:
 
 def _differences(found: Sequence[Results]) -> str:
     rows = []
-    for number, pair in enumerate(found[0]["paired"]):
-        if not pair["a"].startswith("student"):
+    by_name = [{(pair["a"], pair["b"], pair["metric"]): pair for pair in each["paired"]} for each in found]
+    for name in dict.fromkeys(name for pairs in by_name for name in pairs):
+        if not name[0].startswith("student"):
             continue
-        same = [each["paired"][number] for each in found]
+        same = [pairs[name] for pairs in by_name if name in pairs]
         above = sum(each["low"] > 0 for each in same)
         below = sum(each["high"] < 0 for each in same)
         values = [each["difference"] for each in same]
-        rows.append((f"{pair['a']} - {pair['b']}", pair["metric"], _cell(values), f"{above} of {len(same)}", below))
+        rows.append((f"{name[0]} - {name[1]}", name[2], _cell(values), f"{above} of {len(same)}", below))
     return table(("difference", "metric", "mean over seeds", "clear above 0", "clear below 0"), rows)
 
 
