@@ -28,12 +28,11 @@ def distill(
 
 def all_steps(recipe: Recipe, run: Run, rounds: int) -> list[Step]:
     """Round 0 and all that ends with student `rounds`. A run of brought pairs has its corpus, and keeps it."""
-    from pipeline.rounds.distill import Distillation
+    from pipeline.rounds.distill import Distillation, pairs_alone
     from pipeline.stages import teacher_steps
 
     steps = Distillation(recipe, run).steps(rounds)
-    pairs_alone = run.stage(0, "pairs").folder.exists() and not run.stage(0, "contexts").folder.exists()
-    if not pairs_alone:
+    if not pairs_alone(run):
         return [*teacher_steps(recipe), *steps]
     if not run.stage(0, "corpus").tables():
         raise UserError(

@@ -29,6 +29,11 @@ from student.train import TrainSpec
 SPLITS = ("train", "validation", "test")
 
 
+def pairs_alone(run: Run) -> bool:
+    """Whether a run's pairs were brought. A run that has not begun is a teacher's: its contexts are yet to come."""
+    return run.stage(0, "pairs").folder.exists() and not run.stage(0, "contexts").folder.exists()
+
+
 @dataclass(frozen=True)
 class Distillation:
     """Plans the rounds of a run; holds no model."""
@@ -54,7 +59,7 @@ class Distillation:
         """Student `number` from the corpora before it."""
         first = 0 if self.recipe.rounds.corpora == "all" else number - 1
         reads = {f"corpus-{r}": Read(r, "corpus", SPLITS, where_there=True) for r in range(first, number)}
-        if self.recipe.student.rehearsal_share and self.run.stage(0, "contexts").folder.exists():
+        if self.recipe.student.rehearsal_share and not pairs_alone(self.run):
             reads["candidates"] = Read(0, "candidates")
         needs = self.recipe.resources("student")
         stage = TrainStudent(self._training(number), self._origin(number), needs)
