@@ -137,8 +137,8 @@ judge: setup ## train the embedded judge anew: NLI=pairs.jsonl.gz TEXT='a.jsonl.
 bench-near-duplicates: setup ## near copies at 10k, 100k and 1M sentences (needs a run with candidates)
 	$(BIN)/python -m bench.near_duplicates
 
-pretrain-student: setup ## the embedded T5 anew, hours: TEXT='a.jsonl.gz:column b.parquet:text' START=embedded:t5 goes on
-	$(BIN)/python -m student pretrain $(foreach file,$(TEXT),--text '$(file)') $(if $(START),--start '$(START)')
+pretrain-student: setup ## the embedded T5 anew, hours: TEXT='a.jsonl.gz:column b.parquet:text' START=embedded:t5 goes on; OUT=folder
+	$(BIN)/python -m student pretrain $(foreach file,$(TEXT),--text '$(file)') $(if $(START),--start '$(START)') $(if $(OUT),--out '$(OUT)')
 
 docs: setup ## the pages that the program writes: tree, filters, commands, recipes
 	$(BIN)/python .ci/tree.py --write

@@ -96,7 +96,7 @@ def batch_seed(seed: int, prompts: Sequence[str]) -> int:
 
 
 CHOICES = 16
-"""Candidates of which one that is as asked for is taken (docs/student.md has what 4 and 16 reach)."""
+"""Candidates of which one that is as asked for is taken (docs/student.md has how often it is found)."""
 
 
 @dataclass

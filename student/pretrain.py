@@ -89,7 +89,7 @@ def _claim(spec: PretrainSpec, folder: Path) -> None:
     stored = json.loads(file.read_text()) if file.exists() and (folder / CHECKPOINT).exists() else own
     if stored != own:
         other = ", ".join(sorted(key for key in own if own[key] != stored.get(key)))
-        raise StudentError(f"{folder}: a pretraining with another {other} was begun there; give another --out")
+        raise StudentError(f"{folder}: a pretraining with another {other} was begun there; give another --out (OUT=)")
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(own, indent=1) + "\n")
 
