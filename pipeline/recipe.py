@@ -4,6 +4,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +67,33 @@ class Recipe(Section):
 
     @property
     def builder(self) -> Builder:
-        """Makes this recipe's filters and selectors."""
+        """Makes filters and selectors that belong to no task."""
         return Builder(self.models, tuple(name for name, task in self.tasks.items() if task.strength == "forward"))
+
+    def builder_of(self, task: str) -> Builder:
+        """Makes the filters and selectors of a task."""
+        judge, revision = self.judge_of(task)
+        models = self.models.model_copy(update={"judge": judge, "judge_revision": revision})
+        return replace(self.builder, models=models)
+
+    def judge_of(self, task: str) -> tuple[str, str | None]:
+        """The judge that a task's panel asks, and its revision."""
+        own = self.tasks[task]
+        if own.judge is not None:
+            return own.judge, own.judge_revision
+        return self.models.judge, self.models.judge_revision
 
     def panel(self, task: str, catalogue: Catalogue = SHIPPED) -> Panel:
         """The filters of a task, in order, with their models."""
         tables, known = self.tasks[task].panel, catalogue.filters
-        return Panel(tuple(self.builder.build(known[name], params) for name, params in tables.items()))
+        builder = self.builder_of(task)
+        return Panel(tuple(builder.build(known[name], params) for name, params in tables.items()))
 
     def selectors(self, task: str, catalogue: Catalogue = SHIPPED) -> tuple[Selector, ...]:
         """The selectors of a task, in order."""
         tables, known = self.tasks[task].select, catalogue.selectors
-        return tuple(self.builder.build(known[name], params) for name, params in tables.items())
+        builder = self.builder_of(task)
+        return tuple(builder.build(known[name], params) for name, params in tables.items())
 
     def candidate_filter(self, catalogue: Catalogue = SHIPPED) -> Wellformed:
         """The filter that every candidate passes before pairs are formed."""
@@ -179,11 +195,11 @@ def _drop(data: dict[str, Any], steps: Sequence[str | int]) -> None:
 
 def _resolved(recipe: Recipe, catalogue: Catalogue) -> tuple[Recipe, list[Problem]]:
     """The recipe with every filter's and selector's defaults written out."""
-    builder, wellformed = recipe.builder, catalogue.filters[CANDIDATE_FILTER]
-    candidates, problems = builder.resolve(wellformed, recipe.candidates, ("candidates",))
+    wellformed = catalogue.filters[CANDIDATE_FILTER]
+    candidates, problems = recipe.builder.resolve(wellformed, recipe.candidates, ("candidates",))
     tasks: dict[str, Task] = {}
     for name, task in recipe.tasks.items():
-        path = ("tasks", name)
+        path, builder = ("tasks", name), recipe.builder_of(name)
         panel, bad_panel = builder.resolve_all(task.panel, catalogue.filters, (*path, "panel"))
         select, bad_select = builder.resolve_all(task.select, catalogue.selectors, (*path, "select"))
         tasks[name] = task.model_copy(update={"panel": panel, "select": select})

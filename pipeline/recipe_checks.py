@@ -7,19 +7,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.recipe_errors import Problem, problem
-from pipeline.recipe_sections import Contexts, Corpus, Models
+from pipeline.recipe_sections import Contexts, Corpus
 
 if TYPE_CHECKING:
     from pipeline.recipe import Recipe
 
 EMBEDDED = {
-    "teacher": "smollm2-135m-instruct",
-    "judge": "nli-minilm",
-    "encoder": "all-minilm-l6-v2",
-    "fluency": "smollm2-135m-instruct",
-    "parser": "en-core-web-sm",
+    "teacher": ("smollm2-135m-instruct",),
+    "judge": ("nli-minilm", "nli-mpnet"),
+    "encoder": ("all-minilm-l6-v2",),
+    "fluency": ("smollm2-135m-instruct",),
+    "parser": ("en-core-web-sm",),
 }
-"""The model of each role that comes with the project."""
+"""The models of each role that come with the project."""
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -27,7 +27,7 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 def checks(recipe: "Recipe") -> Iterator[Problem]:
     """Every impossible combination, each with the keys it is about."""
-    yield from _models(recipe.models)
+    yield from _models(recipe)
     yield from _contexts(recipe.contexts)
     yield from _sampling(recipe)
     yield from _modes(recipe)
@@ -35,12 +35,15 @@ def checks(recipe: "Recipe") -> Iterator[Problem]:
     yield from _corpus(recipe.corpus)
 
 
-def _models(models: Models) -> Iterator[Problem]:
-    for role in ("teacher", "judge", "encoder", "fluency", "parser", "student"):
-        ref, key = str(getattr(models, role)), f"models.{role}"
+def _models(recipe: "Recipe") -> Iterator[Problem]:
+    roles = ("teacher", "judge", "encoder", "fluency", "parser", "student")
+    named = [(role, f"models.{role}", str(getattr(recipe.models, role))) for role in roles]
+    named += [("judge", f"tasks.{name}.judge", task.judge) for name, task in recipe.tasks.items() if task.judge]
+    for role, key, ref in named:
         if ref.startswith("embedded:"):
-            if role in EMBEDDED and ref.removeprefix("embedded:") != EMBEDDED[role]:
-                yield problem(key, f"no embedded {role} {ref!r}; there is embedded:{EMBEDDED[role]}")
+            if role in EMBEDDED and ref.removeprefix("embedded:") not in EMBEDDED[role]:
+                there = " and ".join(f"embedded:{name}" for name in EMBEDDED[role])
+                yield problem(key, f"no embedded {role} {ref!r}; there is {there}")
         elif not _HUB_ID.fullmatch(ref) and not ref.startswith(("/", "./", "../", "~/")):
             yield problem(key, f"got {ref!r}; wanted embedded:NAME, a hub id (org/name), or a folder (/x, ./x, ~/x)")
 
@@ -96,6 +99,8 @@ def _tasks(recipe: "Recipe") -> Iterator[Problem]:
         if not task.instruction.strip():
             text = 'is missing; say what the student reads before the source, such as "summarize: "'
             yield problem(f"tasks.{name}.instruction", text)
+        if task.judge_revision and not task.judge:
+            yield problem(f"tasks.{name}.judge_revision", f"belongs to no judge; name one in tasks.{name}.judge")
 
 
 def _corpus(corpus: Corpus) -> Iterator[Problem]:

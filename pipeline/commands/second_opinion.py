@@ -5,21 +5,20 @@ from typing import Annotated
 
 import typer
 
-from filters.models import EMBEDDED_SECOND_JUDGE
-
 
 def second_opinion(
     run: Annotated[str, typer.Option(help="Name of the run, a folder of data/runs.")],
     round_: Annotated[int, typer.Option("--round", min=0, help="Whose corpus: 0 is the teacher's.")] = 0,
     judge: Annotated[
-        str, typer.Option(help="An NLI model that chose nothing: embedded:..., a folder or a hub id.")
-    ] = EMBEDDED_SECOND_JUDGE,
+        str,
+        typer.Option(help="An NLI model that chose nothing; default: the embedded one that did not judge the task."),
+    ] = "",
     rejected: Annotated[int, typer.Option(min=0, help="Rejected pairs of each task to ask about as well.")] = 200,
     seed: Annotated[int, typer.Option(help="Draws the rejected pairs.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the judge.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """The share of accepted and of rejected pairs on which a second judge agrees."""
+    """The share of accepted and of rejected pairs on which a judge outside the loop agrees."""
     from pipeline.evaluation.second_opinion import Asking, lines, second_opinion
     from pipeline.store import Run
 

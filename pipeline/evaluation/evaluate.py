@@ -13,8 +13,9 @@ from typing import Literal
 import pyarrow as pa
 
 from filters.entailment import Entailment, ReverseEntailment
-from filters.models import locate, revision_of
+from filters.models import locate
 from pipeline.errors import UserError
+from pipeline.evaluation.second_opinion import outside_judge
 from pipeline.evaluation.zero_shot import NAME as TEACHER
 from pipeline.evaluation.zero_shot import tokenizer_of, zero_shot
 from pipeline.recipe import Recipe
@@ -46,7 +47,8 @@ class Asked:
     limit: int | None = None
     teacher: bool = True
     sources: Literal["readable", "raw"] = "readable"  # what models read of tokenised, lower-case text
-    judge: str = ""  # an NLI model that was not in the loop; "" for none
+    judge: str = ""  # an NLI model that was not in the loop; "" for the embedded one that was not
+    faithfulness: bool = True
     controls: tuple[Controls, ...] = ()  # beside asking for nothing
     seed: int = 0
     resamples: int = RESAMPLES
@@ -64,10 +66,11 @@ def evaluate_run(run: Run, recipe: Recipe, asked: Asked, rewrite: Rewrite = best
     _check(recipe, asked)
     students = student_models(run, asked.rounds)
     _check_controls(students, asked)
-    judge = faithfulness(asked.judge, recipe, asked.task) if asked.judge else None
+    outsider = outside_judge(recipe, asked.task, asked.judge) if asked.faithfulness else ""
+    judge = faithfulness(outsider, asked.task) if outsider else None
     benchmark = read_benchmark(asked.data, asked.limit)
     systems = _systems(run, recipe, asked, benchmark, students, rewrite)
-    options = Options(_encoder(recipe), judge, asked.judge, asked.resamples, asked.seed)
+    options = Options(_encoder(recipe), judge, outsider, asked.resamples, asked.seed)
     found = evaluate(benchmark, asked.task, systems, options, _made(run, recipe, asked))
     folder = _folder(run, asked, benchmark)
     _write(folder, found, systems)
@@ -132,10 +135,8 @@ def _read_by_models(benchmark: Benchmark, form: str) -> list[str]:
     return [readable(source, convention) if form == "readable" else source for source in benchmark.sources]
 
 
-def faithfulness(judge: str, recipe: Recipe, task: str) -> Faithfulness:
+def faithfulness(judge: str, task: str) -> Faithfulness:
     """An NLI model as a judge of faithfulness: source to output; for paraphrases the weaker of both directions."""
-    if revision_of(judge) == revision_of(recipe.models.judge, recipe.models.judge_revision or ""):
-        raise UserError(f"--judge {judge}: it is the recipe's own judge, which chose the corpus: give another one")
     ways = (Entailment,) if task == "summary" else (Entailment, ReverseEntailment)
     scorers = [way(model=judge).open("cpu") for way in ways]
 

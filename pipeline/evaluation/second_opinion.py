@@ -1,4 +1,4 @@
-"""What a second judge, which had no say in the filtering, says of what was accepted.
+"""What a judge that had no say in a task says of what was accepted there.
 
 round-N/second-opinion.parquet   pair_id, task, verdict, forward, reverse: every pair of the corpus, and a draw of those
                                  that the judge of the panel rejected, so that a judge who says yes to all is found out
@@ -7,7 +7,7 @@ round-N/second-opinion.parquet   pair_id, task, verdict, forward, reverse: every
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.entailment import Entailment, ReverseEntailment
-from filters.models import EMBEDDED_SECOND_JUDGE, revision_of
+from filters.models import JUDGES, revision_of
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe, load
 from pipeline.run_tables import corpus_rows, judged_rows
@@ -33,9 +33,6 @@ OPINION = pa.schema(
         ("reverse", pa.float32()),  # P(target entails source); null where the task needs one direction only
     ]
 )
-Faithfulness = Callable[[Sequence[str], Sequence[str]], list[float]]
-"""Sources and outputs in, as many probabilities out."""
-
 THRESHOLD = 0.5
 REJECTED = 200
 Z = 1.959964
@@ -46,7 +43,7 @@ Z = 1.959964
 class Asking:
     """Who is asked. `rejected`: most rejected pairs of each task, drawn by `seed`."""
 
-    judge: str = EMBEDDED_SECOND_JUDGE
+    judge: str = ""  # of every task; none: for each task the embedded judge that its panel does not ask
     rejected: int = REJECTED
     seed: int = 0
     threads: int = 2
@@ -55,12 +52,13 @@ class Asking:
 
 @dataclass(frozen=True)
 class Agreement:
-    """To how many pairs of a task and verdict the second judge gives the same verdict; a 95% interval of the share.
+    """To how many pairs of a task and verdict an outside judge gives the same verdict; a 95% interval of the share.
 
     Rejected pairs show that it does not say yes to all; many are right, for a panel's threshold asks for precision.
     """
 
     task: str
+    judge: str
     verdict: str
     pairs: int
     agrees: int
@@ -74,8 +72,6 @@ class SecondOpinion:
     """The agreements, and whose they are. `stale`: the corpus has changed since."""
 
     round: int
-    judge: str
-    revision: str
     threshold: float
     rows: tuple[Agreement, ...]
     stale: bool = False
@@ -92,14 +88,15 @@ def second_opinion(run: Run, round_number: int = 0, asking: Asking | None = None
     """
     asking = asking or Asking()
     recipe = load(run.recipe_file if run.recipe_file.exists() else "news")
-    revision = other_judge(asking.judge, recipe)
+    judges = {task: outside_judge(recipe, task, asking.judge) for task in recipe.tasks}
     pairs = pairs_to_ask(run, round_number, asking)
-    spec = {"judge": asking.judge, "revision": revision, "corpus": _corpus_digest(run, round_number)}
+    revisions = {task: revision_of(judge) for task, judge in judges.items()}
+    spec = {"judges": judges, "revisions": revisions, "corpus": _corpus_digest(run, round_number)}
     one_way = recipe.builder.one_way_tasks
     header = Header("second-opinion", fingerprint([spec, one_way, pairs["pair_id"].to_pylist()]), spec)
     there = read_header(_file(run, round_number))
     if there is None or there.key != header.key:
-        write_shard(_file(run, round_number), _answers(pairs, one_way, asking), header)
+        write_shard(_file(run, round_number), _answers(pairs, one_way, asking, judges), header)
     found = second_opinion_block(run, round_number)
     if found is None:
         raise UserError(f"{_file(run, round_number)}: cannot be read back: look at the disk and start again")
@@ -107,34 +104,23 @@ def second_opinion(run: Run, round_number: int = 0, asking: Asking | None = None
 
 
 def second_opinion_block(run: Run, round_number: int = 0) -> SecondOpinion | None:
-    """The agreement as it is stored; None where no second judge was asked."""
+    """The agreement as it is stored; None where no outside judge was asked."""
     header = read_header(_file(run, round_number))
     if header is None:
         return None
-    said = {name: str(header.spec.get(name, "")) for name in ("judge", "revision", "corpus")}
-    rows = tuple(agreements(read_rows(_file(run, round_number))))
-    stale = said["corpus"] != _corpus_digest(run, round_number)
-    return SecondOpinion(round_number, said["judge"], said["revision"], THRESHOLD, rows, stale)
+    judges = header.spec.get("judges")
+    rows = tuple(agreements(read_rows(_file(run, round_number)), judges if isinstance(judges, dict) else {}))
+    stale = header.spec.get("corpus") != _corpus_digest(run, round_number)
+    return SecondOpinion(round_number, THRESHOLD, rows, stale)
 
 
-def faithfulness(reference: str = EMBEDDED_SECOND_JUDGE, threads: int = 2) -> Faithfulness:
-    """P(source entails output) of each; 0 where either is blank. The weights are loaded at the first question."""
-    ask = Entailment(model=reference, threads=threads).open("cpu")
-
-    def probabilities(sources: Sequence[str], outputs: Sequence[str]) -> list[float]:
-        rows = pa.table({"source": pa.array(sources, pa.string()), "target": pa.array(outputs, pa.string())})
-        found: list[float] = pc.fill_null(ask(rows), 0.0).to_pylist()
-        return found
-
-    return probabilities
-
-
-def other_judge(judge: str, recipe: Recipe) -> str:
-    """The revision of a judge that the recipe does not ask itself."""
-    revision = revision_of(judge)
-    if revision == revision_of(recipe.models.judge, recipe.models.judge_revision or ""):
-        raise UserError(f"--judge {judge}: it is the recipe's own judge, which chose the corpus: give another one")
-    return revision
+def outside_judge(recipe: Recipe, task: str, wanted: str = "") -> str:
+    """A judge that had no say in a task: the wanted one, else the first embedded one that the panel does not ask."""
+    own, revision = recipe.judge_of(task)
+    asked = revision_of(own, revision or "")
+    if wanted and revision_of(wanted) == asked:
+        raise UserError(f"--judge {wanted}: it chose the pairs of {task}: give another one, or none")
+    return wanted or next(judge for judge in JUDGES if revision_of(judge) != asked)
 
 
 def pairs_to_ask(run: Run, round_number: int, asking: Asking) -> pa.Table:
@@ -166,20 +152,21 @@ def _drawn(rows: pa.Table, number: int, seed: int) -> pa.Table:
     return rows.take(pa.array([places[name] for name in order[:number]], pa.int64()))
 
 
-def _answers(pairs: pa.Table, one_way: Sequence[str], asking: Asking) -> pa.Table:
-    """The second judge's probabilities, both ways where the task needs both."""
-    forward = Entailment(model=asking.judge, threads=asking.threads).open(asking.device)(pairs)
-    both = pc.invert(pc.is_in(pairs["task"], pa.array(one_way, pa.string()))).combine_chunks()
-    asked = pairs.filter(both)
-    reverse = pa.nulls(pairs.num_rows, pa.float32())
-    if asked.num_rows:
-        back = ReverseEntailment(model=asking.judge, threads=asking.threads).open(asking.device)
-        reverse = pc.replace_with_mask(reverse, both, back(asked))
-    columns = [*(pairs[name] for name in ("pair_id", "task", "verdict")), forward, reverse]
-    return pa.table(dict(zip(OPINION.names, columns, strict=True)), schema=OPINION)
+def _answers(pairs: pa.Table, one_way: Sequence[str], asking: Asking, judges: Mapping[str, str]) -> pa.Table:
+    """The outside judges' probabilities, both ways where the task needs both; by verdict and id, as `pairs`."""
+    parts = [OPINION.empty_table()]
+    for task in sorted(set(pairs["task"].to_pylist())):
+        rows = pairs.filter(pc.equal(pairs["task"], task)).combine_chunks()
+        judge, reverse = judges[task], pa.nulls(rows.num_rows, pa.float32())
+        forward = Entailment(model=judge, threads=asking.threads).open(asking.device)(rows)
+        if task not in one_way:
+            reverse = ReverseEntailment(model=judge, threads=asking.threads).open(asking.device)(rows)
+        columns = [*(rows[name] for name in ("pair_id", "task", "verdict")), forward, reverse]
+        parts.append(pa.table(dict(zip(OPINION.names, columns, strict=True)), schema=OPINION))
+    return pa.concat_tables(parts).sort_by([("verdict", "ascending"), ("pair_id", "ascending")])
 
 
-def agreements(rows: pa.Table) -> Iterator[Agreement]:
+def agreements(rows: pa.Table, judges: Mapping[str, str]) -> Iterator[Agreement]:
     """One for each task and verdict. A pair stands at the lesser of its directions; one without an answer at 0."""
     score = pc.min_element_wise(rows["forward"], rows["reverse"]).to_numpy(zero_copy_only=False)
     holds = np.nan_to_num(score, nan=0.0) >= THRESHOLD
@@ -190,16 +177,15 @@ def agreements(rows: pa.Table) -> Iterator[Agreement]:
             same = (holds == accepted)[(tasks == task) & of_verdict]
             if len(same):
                 agrees = int(same.sum())
-                yield Agreement(task, verdict, len(same), agrees, agrees / len(same), *wilson(agrees, len(same)))
+                share = (agrees / len(same), *wilson(agrees, len(same)))
+                yield Agreement(task, judges.get(task, "?"), verdict, len(same), agrees, *share)
 
 
 def lines(found: SecondOpinion) -> list[str]:
     """What was found, for people."""
-    head = f"{found.judge} at {found.threshold}, round {found.round}" + (
-        " (the corpus has changed since)" * found.stale
-    )
+    head = f"at {found.threshold}, round {found.round}" + " (the corpus has changed since)" * found.stale
     return [head] + [
-        f"  {row.task}: {row.agrees} of {row.pairs} {row.verdict} pairs the same, "
+        f"  {row.task} by {row.judge}: {row.agrees} of {row.pairs} {row.verdict} pairs the same, "
         f"{row.share:.1%} ({row.low:.1%} to {row.high:.1%})"
         for row in found.rows
     ]

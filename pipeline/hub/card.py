@@ -29,7 +29,7 @@ class Licence:
     id: str
     given: bool
     parts: tuple[tuple[str, ModelTerms], ...]
-    judge: ModelTerms
+    judges: tuple[ModelTerms, ...]
 
 
 @dataclass(frozen=True)

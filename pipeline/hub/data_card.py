@@ -98,10 +98,12 @@ def licence_of(run: Run, recipe: Mapping[str, Json], round_number: int, given: s
     if round_number:
         names["student, before training"] = str(models.get("student", ""))
     parts = tuple((role, terms(name, lookup)) for role, name in names.items())
-    judge = terms(str(models.get("judge", "")), lookup)
+    tasks = recipe.get("tasks", {}).values()
+    asked = dict.fromkeys(str(task.get("judge") or models.get("judge", "")) for task in tasks)
+    judges = tuple(terms(name, lookup) for name in asked or [str(models.get("judge", ""))])
     if given:
-        return Licence(check_licence(given), True, parts, judge)
-    return Licence(derived(parts, brought(run) or users_contexts(run, round_number), judge), False, parts, judge)
+        return Licence(check_licence(given), True, parts, judges)
+    return Licence(derived(parts, brought(run) or users_contexts(run, round_number), judges), False, parts, judges)
 
 
 def _contexts(run: Run, recipe: Mapping[str, Json], round_number: int, parts: CardParts) -> Json:

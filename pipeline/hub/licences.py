@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from filters.models import EMBEDDED_ENCODER, EMBEDDED_FLUENCY, EMBEDDED_JUDGE, home
+from filters.models import EMBEDDED_ENCODER, EMBEDDED_FLUENCY, JUDGES, home
 from pipeline.errors import UserError
 from pipeline.hub.public_names import public_name
 
@@ -55,8 +55,8 @@ def terms(reference: str, lookup: Lookup) -> ModelTerms:
     name = public_name(reference)
     if reference in _PACKAGED:
         return ModelTerms(name, _PACKAGED[reference])
-    if reference == EMBEDDED_JUDGE:
-        return ModelTerms(name, "", _judge_sets())
+    if reference in JUDGES:
+        return ModelTerms(name, "", _judge_sets(reference))
     folder = Path(reference).expanduser()
     if reference.startswith("embedded:"):
         said = _head(committed_card(reference))
@@ -78,14 +78,15 @@ def check_licence(licence: str) -> str:
     raise UserError(f"licence {licence!r}: no identifier that the Hub takes; nearest is {near[0]}; `other` is one too")
 
 
-def derived(parts: Sequence[tuple[str, ModelTerms]], users_text: bool, judge: ModelTerms) -> str:
+def derived(parts: Sequence[tuple[str, ModelTerms]], users_text: bool, judges: Sequence[ModelTerms]) -> str:
     """The licence that all parts of the text share; UserError where one is not known, or they differ.
 
-    The judge writes no text, so that its licence is not asked; but what it learned from has to be known.
+    Judges write no text, so that their licence is not asked; but what they learned from has to be known.
     """
     unknown = [f"the {role} {each.model} states none" for role, each in parts if not each.licence]
     unknown += ["contexts or pairs are the user's own text"] if users_text else []
-    unknown += [] if judge.trained_on else [f"what the judge {judge.model} was trained on is not said in its card"]
+    silent = (judge.model for judge in judges if not judge.trained_on)
+    unknown += [f"what the judge {model} was trained on is not said in its card" for model in silent]
     found = {each.licence for _, each in parts if each.licence}
     if len(found) > 1:
         unknown.append(f"the parts differ ({', '.join(sorted(found))})")
@@ -95,9 +96,9 @@ def derived(parts: Sequence[tuple[str, ModelTerms]], users_text: bool, judge: Mo
     return check_licence(found.pop())
 
 
-def _judge_sets() -> tuple[TrainingSet, ...]:
-    """The table of training sets in the embedded judge's own card."""
-    lines = committed_card(EMBEDDED_JUDGE).read_text(encoding="utf-8").splitlines()
+def _judge_sets(reference: str) -> tuple[TrainingSet, ...]:
+    """The table of training sets in an embedded judge's own card."""
+    lines = committed_card(reference).read_text(encoding="utf-8").splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith("| training set |")), len(lines))
     found: list[TrainingSet] = []
     for line in lines[start + 2 :]:

@@ -66,7 +66,7 @@ def model_card(run: Run, round_number: int, repo: str, given: str, lookup: Looku
         "learned_from": _learned_from(recipe, round_number),
         "made": _training(run, round_number),
         "teacher": terms(str(recipe.get("models", {}).get("teacher", "")), lookup),
-        "judge": licence.judge,
+        "judges": licence.judges,
         "curve": "curve.parquet" in files,
         "picture": "curve.svg" in files,
         "code": (run.stage(round_number, "student").manifest() or {}).get("code", "not recorded"),

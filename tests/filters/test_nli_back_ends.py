@@ -13,6 +13,8 @@ from transformers import (
     BertForSequenceClassification,
     DebertaV2Config,
     DebertaV2ForSequenceClassification,
+    MPNetConfig,
+    MPNetForSequenceClassification,
     PreTrainedModel,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -53,11 +55,19 @@ def xlm_roberta() -> XLMRobertaForSequenceClassification:
     )
 
 
+def mpnet(**more: Any) -> MPNetForSequenceClassification:
+    """Its relative bias is as strong as the rest, so that a forward pass without it would show."""
+    model = MPNetForSequenceClassification(MPNetConfig(**SHAPE | more))
+    with torch.no_grad():
+        model.mpnet.encoder.relative_attention_bias.weight.normal_(0, 1)
+    return model
+
+
 def deberta() -> DebertaV2ForSequenceClassification:
     return DebertaV2ForSequenceClassification(DebertaV2Config(**SHAPE))
 
 
-KNOWN = [bert, lambda: bert(hidden_act="gelu_new"), roberta, xlm_roberta]
+KNOWN = [bert, lambda: bert(hidden_act="gelu_new"), roberta, xlm_roberta, mpnet]
 
 
 def opened(make: Callable[[], PreTrainedModel]) -> Any:
@@ -104,10 +114,11 @@ def test_our_forward_pass_is_the_models_own(make: Callable[[], PreTrainedModel])
         assert np.abs(ours - wanted).max() < near
 
 
+@pytest.mark.parametrize("make", [bert, mpnet])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_row_does_not_know_its_neighbours(dtype: torch.dtype) -> None:
+def test_a_row_does_not_know_its_neighbours(make: Callable[[], PreTrainedModel], dtype: torch.dtype) -> None:
     """Nor the budget, nor how many threads there are."""
-    forward = open_forward(opened(bert), 2, dtype)
+    forward = open_forward(opened(make), 2, dtype)
     rows = some_rows(40)
     together = PackedRows(forward, 2048, 256)(rows)
     alone = np.concatenate([PackedRows(forward, 2048, 256)([row]) for row in rows])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from toy_release import JUDGE, TEACHER, add_student, toy_run
 
-from filters.models import EMBEDDED_JUDGE, home
+from filters.models import EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE, home
 from pipeline.errors import UserError
 from pipeline.hub.card import cell, figure, plain, render
 from pipeline.hub.card_facts import distinct, score_constants, score_quantiles, statistics
@@ -111,10 +111,11 @@ def test_figures() -> None:
     assert score_constants(rows) == [{"name": "rule", "value": 1.0}]
 
 
-def test_the_judges_training_sets_are_those_of_its_card() -> None:
-    sets = terms(EMBEDDED_JUDGE, none_known).trained_on or ()
-    text = (home() / "data/models/nli-minilm/README.md").read_text(encoding="utf-8")
-    assert len(sets) == 11
+@pytest.mark.parametrize(("judge", "number"), [(EMBEDDED_JUDGE, 11), (EMBEDDED_MPNET_JUDGE, 13)])
+def test_the_judges_training_sets_are_those_of_its_card(judge: str, number: int) -> None:
+    sets = terms(judge, none_known).trained_on or ()
+    text = (home() / "data/models" / judge.removeprefix("embedded:") / "README.md").read_text(encoding="utf-8")
+    assert len(sets) == number
     assert all(f"| {each.name} |" in text and each.licence in text for each in sets)
 
 
@@ -154,7 +155,7 @@ def test_a_licence_is_never_invented(tmp_path: Path) -> None:
     other_judge = toy_run(tmp_path, "c", judge="org/judge", teacher=TEACHER)
     with pytest.raises(UserError, match="what the judge org/judge was trained on is not said"):
         card(other_judge)
-    assert "What the judge was trained on is not known." in card(other_judge, "apache-2.0")
+    assert "What the judge org/judge was trained on is not known." in card(other_judge, "apache-2.0")
     with pytest.raises(UserError, match=r"'apache': no identifier .* nearest is apache-2.0"):
         check_licence("apache")
 

@@ -125,13 +125,13 @@ def test_tasks_that_are_none(run: Run, recipe: Recipe, data: Path, task: str) ->
         evaluate_run(run, recipe, Asked(data, task))
 
 
-def test_the_recipes_own_judge_is_no_referee(recipe: Recipe) -> None:
-    with pytest.raises(UserError, match="which chose the corpus: give another"):
-        faithfulness(recipe.models.judge, recipe, "summary")
+def test_a_tasks_own_judge_is_no_referee(run: Run, recipe: Recipe, data: Path) -> None:
+    with pytest.raises(UserError, match="it chose the pairs of summary: give another"):
+        evaluate_run(run, recipe, Asked(data, "summary", judge=recipe.models.judge))
 
 
-def test_another_judge_measures_faithfulness(recipe: Recipe, tiny_judge: Path) -> None:
-    one_way, both_ways = (faithfulness(str(tiny_judge), recipe, task) for task in ("summary", "paraphrase"))
+def test_another_judge_measures_faithfulness(tiny_judge: Path) -> None:
+    one_way, both_ways = (faithfulness(str(tiny_judge), task) for task in ("summary", "paraphrase"))
     forward, back = one_way(["a b c", "x"], ["c b", " "]), one_way(["c b", "x"], ["a b c", ""])
     assert forward[1] is None and 0 < (forward[0] or 0) < 1
     assert both_ways(["a b c"], ["c b"]) == [min(forward[0] or 0, back[0] or 0)]

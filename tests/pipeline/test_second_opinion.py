@@ -15,7 +15,6 @@ from pipeline.evaluation.second_opinion import (
     OPINION,
     Asking,
     agreements,
-    faithfulness,
     lines,
     pairs_to_ask,
     second_opinion,
@@ -172,14 +171,14 @@ def test_agreement_by_hand() -> None:
         ("g", "paraphrase", "rejected", 0.1, 0.9),
     ]
     table = pa.Table.from_pylist([dict(zip(OPINION.names, row, strict=True)) for row in rows], schema=OPINION)
-    found = {(a.task, a.verdict): (a.agrees, a.pairs) for a in agreements(table)}
+    found = {(a.task, a.verdict): (a.agrees, a.pairs) for a in agreements(table, {})}
     assert found == {
         ("paraphrase", "accepted"): (1, 2),
         ("paraphrase", "rejected"): (1, 1),
         ("summary", "accepted"): (1, 3),
         ("summary", "rejected"): (0, 1),
     }
-    assert list(agreements(OPINION.empty_table())) == []
+    assert list(agreements(OPINION.empty_table(), {})) == []
 
 
 def test_wilsons_interval() -> None:
@@ -188,16 +187,8 @@ def test_wilsons_interval() -> None:
     assert wilson(0, 5)[0] == 0 and wilson(5, 5)[1] == 1
 
 
-def test_faithfulness_is_forward_entailment(other: str) -> None:
-    ask = faithfulness(other, threads=1)
-    sources, outputs = [SOURCE.format(n) for n in (1, 2, 3)], ["Town 1 approved it.", "", " "]
-    found = ask(sources, outputs)
-    assert found[0] == NliJudge(JudgeSpec(other, threads=1))([(sources[0], outputs[0])])[0]
-    assert found[1:] == [0.0, 0.0] and ask([], []) == []
-
-
 def test_a_judge_that_chose_the_corpus_is_refused(run: Run, tiny_judge: Path) -> None:
-    with pytest.raises(UserError, match="the recipe's own judge"):
+    with pytest.raises(UserError, match="it chose the pairs of"):
         second_opinion(run, 0, Asking(str(tiny_judge)))
     assert not file_of(run).exists()
 

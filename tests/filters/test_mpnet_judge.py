@@ -14,15 +14,15 @@ from safetensors.torch import load_file, save_file
 from transformers import MPNetConfig, MPNetForSequenceClassification, MPNetModel
 
 from filters.base import FilterError
-from filters.models import EMBEDDED_SECOND_JUDGE, home, load_judge, revision_of
+from filters.models import EMBEDDED_MPNET_JUDGE, home, load_judge, revision_of
+from filters.mpnet_judge import changes, export_mpnet_judge, load_mpnet_judge
 from filters.nli_judge import JudgeSpec, NliJudge
-from filters.second_judge import changes, export_second_judge, load_second_judge
 from filters.training import packaged_base
 from filters.training.packaged_base import PACKAGE, PARTS, unpack_mpnet
 
 LABELS = {0: "entailment", 1: "neutral", 2: "contradiction"}
 PAIRS = [(a, b) for a in TEXTS for b in TEXTS]
-COMMITTED = home() / "data" / "models" / "nli-second"
+COMMITTED = home() / "data" / "models" / "nli-mpnet"
 Train = Callable[[MPNetForSequenceClassification], None]
 
 
@@ -32,7 +32,7 @@ def missing_packages() -> str:
         try:
             distribution(PACKAGE.format(number))
         except PackageNotFoundError:
-            return "the extra `judge` is not installed: pip install -e '.[judge]'"
+            return "the base's packages are not installed: make setup"
     return ""
 
 
@@ -72,8 +72,8 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
 
 
 def put_together(trained: Path, base: Path, rank: int, out: Path) -> torch.nn.Module:
-    export_second_judge(trained, base, rank, 40, out)
-    model, tokenizer, missing = load_second_judge(out, base)
+    export_mpnet_judge(trained, base, rank, 40, out)
+    model, tokenizer, missing = load_mpnet_judge(out, base)
     assert not missing and tokenizer.model_max_length == 40
     return model.eval()
 
@@ -85,7 +85,7 @@ def test_what_was_cut_is_put_together(trained: Path, base: Path, tmp_path: Path)
 
 
 def test_only_the_change_is_stored_in_half_precision(trained: Path, base: Path, tmp_path: Path) -> None:
-    export_second_judge(trained, base, 3, 40, tmp_path)
+    export_mpnet_judge(trained, base, 3, 40, tmp_path)
     stored = load_file(tmp_path / "delta.safetensors")
     inner = "mpnet.encoder.layer.1.intermediate.dense.weight"
     head = {f"classifier.{part}.{kind}" for part in ("dense", "out_proj") for kind in ("weight", "bias")}
@@ -99,49 +99,49 @@ def test_only_the_change_is_stored_in_half_precision(trained: Path, base: Path, 
 def test_a_matrix_that_factors_would_not_make_smaller_is_stored_as_it_is(
     trained: Path, base: Path, tmp_path: Path
 ) -> None:
-    export_second_judge(trained, base, 30, 40, tmp_path)
+    export_mpnet_judge(trained, base, 30, 40, tmp_path)
     assert "mpnet.encoder.layer.1.intermediate.dense.weight" in load_file(tmp_path / "delta.safetensors")
 
 
 def test_export_is_the_same_bytes_twice(trained: Path, base: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        export_second_judge(trained, base, 2, 40, tmp_path / name)
+        export_mpnet_judge(trained, base, 2, 40, tmp_path / name)
     for file in ("delta.safetensors", "config.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
 def test_another_base_is_refused_in_one_line(trained: Path, base: Path, tmp_path: Path) -> None:
-    export_second_judge(trained, base, 2, 40, tmp_path / "out")
+    export_mpnet_judge(trained, base, 2, 40, tmp_path / "out")
     other = shutil.copytree(base, tmp_path / "other")
     weights = load_file(other / "model.safetensors")
     save_file({name: value + 1 for name, value in weights.items()}, other / "model.safetensors")
     with pytest.raises(FilterError, match="remove the folder") as caught:
-        load_second_judge(tmp_path / "out", other)
+        load_mpnet_judge(tmp_path / "out", other)
     assert str(other) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_judge_of_another_base_is_not_exported(base: Path, tiny_roberta: Path, tmp_path: Path) -> None:
     with pytest.raises(FilterError, match="wanted a judge trained from"):
-        export_second_judge(tiny_roberta, base, 2, 40, tmp_path / "out")
+        export_mpnet_judge(tiny_roberta, base, 2, 40, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_lost_head_is_said(trained: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "data" / "models" / "nli-second"
-    export_second_judge(trained, base, 2, 40, folder)
+    folder = tmp_path / "data" / "models" / "nli-mpnet"
+    export_mpnet_judge(trained, base, 2, 40, folder)
     stored = load_file(folder / "delta.safetensors")
     save_file({n: v for n, v in stored.items() if "out_proj" not in n}, folder / "delta.safetensors")
     shutil.copytree(base, tmp_path / "cache" / "all-mpnet-base-v2")
     monkeypatch.setenv("IMPOSSIBLE_HOME", str(tmp_path))
     monkeypatch.setenv("IMPOSSIBLE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(FilterError, match="its weights lack classifier"):
-        load_judge(EMBEDDED_SECOND_JUDGE)
+        load_judge(EMBEDDED_MPNET_JUDGE)
 
 
 @pytest.fixture
 def embedded(trained: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny one in the place of the real one."""
-    export_second_judge(trained, base, 3, 40, tmp_path / "data" / "models" / "nli-second")
+    export_mpnet_judge(trained, base, 3, 40, tmp_path / "data" / "models" / "nli-mpnet")
     shutil.copytree(base, tmp_path / "cache" / "all-mpnet-base-v2")
     monkeypatch.setenv("IMPOSSIBLE_HOME", str(tmp_path))
     monkeypatch.setenv("IMPOSSIBLE_CACHE", str(tmp_path / "cache"))
@@ -150,24 +150,24 @@ def embedded(trained: Path, base: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_it_is_reached_by_its_name(embedded: Path) -> None:
     state = torch.get_rng_state()
-    judge = load_judge(EMBEDDED_SECOND_JUDGE)
+    judge = load_judge(EMBEDDED_MPNET_JUDGE)
     assert torch.equal(state, torch.get_rng_state())
     assert (judge.entailment, judge.window, judge.model.training) == (0, 40, False)
     assert {p.dtype for p in judge.model.parameters()} == {torch.float32}
 
 
 def test_its_revision_is_its_content_without_the_packages(embedded: Path) -> None:
-    before = revision_of(EMBEDDED_SECOND_JUDGE)
+    before = revision_of(EMBEDDED_MPNET_JUDGE)
     shutil.rmtree(embedded / "cache")
-    assert revision_of(EMBEDDED_SECOND_JUDGE) == before  # the base is named by its digest in config.json
-    file = embedded / "data" / "models" / "nli-second" / "config.json"
+    assert revision_of(EMBEDDED_MPNET_JUDGE) == before  # the base is named by its digest in config.json
+    file = embedded / "data" / "models" / "nli-mpnet" / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"base_digest": "0" * 32}))
-    assert revision_of(EMBEDDED_SECOND_JUDGE) != before
+    assert revision_of(EMBEDDED_MPNET_JUDGE) != before
 
 
 @pytest.mark.parametrize("back_end", ["fp32", "bf16"])
 def test_a_score_does_not_know_its_neighbours(embedded: Path, back_end: str) -> None:
-    spec = JudgeSpec(EMBEDDED_SECOND_JUDGE, threads=1, back_end=back_end)
+    spec = JudgeSpec(EMBEDDED_MPNET_JUDGE, threads=1, back_end=back_end)
     together = dict(zip(PAIRS, NliJudge(spec)(PAIRS), strict=True))
     fresh = NliJudge(spec)
     assert all(fresh([pair])[0] == together[pair] for pair in PAIRS[::3])
@@ -176,8 +176,8 @@ def test_a_score_does_not_know_its_neighbours(embedded: Path, back_end: str) -> 
 
 
 def test_the_runner_agrees_with_transformers(embedded: Path) -> None:
-    judge = load_judge(EMBEDDED_SECOND_JUDGE)
-    asked = NliJudge(JudgeSpec(EMBEDDED_SECOND_JUDGE, threads=1, back_end="fp32"))(PAIRS[:10])
+    judge = load_judge(EMBEDDED_MPNET_JUDGE)
+    asked = NliJudge(JudgeSpec(EMBEDDED_MPNET_JUDGE, threads=1, back_end="fp32"))(PAIRS[:10])
     for (premise, hypothesis), found in zip(PAIRS[:10], asked, strict=True):
         coded = judge.tokenizer(premise, hypothesis, return_tensors="pt", truncation="longest_first", max_length=40)
         with torch.inference_mode():
@@ -188,10 +188,10 @@ def test_missing_packages_are_one_line_that_says_how_to_install_them(
     embedded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packaged_base, "PACKAGE", "no-such-package-00{}")
-    load_judge(EMBEDDED_SECOND_JUDGE)  # put together already: the packages are not needed
+    load_judge(EMBEDDED_MPNET_JUDGE)  # put together already: the packages are not needed
     monkeypatch.setenv("IMPOSSIBLE_CACHE", str(embedded / "empty"))
-    with pytest.raises(FilterError, match=r"run `\.venv/bin/pip install -e '\.\[judge\]'`") as caught:
-        NliJudge(JudgeSpec(EMBEDDED_SECOND_JUDGE))([("A b.", "A c.")])
+    with pytest.raises(FilterError, match=r"run `make setup`") as caught:
+        NliJudge(JudgeSpec(EMBEDDED_MPNET_JUDGE))([("A b.", "A c.")])
     assert str(caught.value).startswith("all-mpnet-base-v2: the package no-such-package-001 ")
     assert "\n" not in str(caught.value)
 
@@ -205,7 +205,7 @@ def test_the_committed_change_is_small() -> None:
 def test_the_real_one_knows_the_obvious(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPOSSIBLE_CACHE", str(tmp_path))
     assert unpack_mpnet(tmp_path) == tmp_path / "all-mpnet-base-v2" and len(list(tmp_path.iterdir())) == 1
-    ask = NliJudge(JudgeSpec(EMBEDDED_SECOND_JUDGE, threads=1))
+    ask = NliJudge(JudgeSpec(EMBEDDED_MPNET_JUDGE, threads=1))
     holds = [
         ("Two young men are playing football in the park.", "Two men are playing football."),
         ("The company said on Monday that it will close its plant in Ohio.", "The company will close its plant."),
@@ -216,5 +216,5 @@ def test_the_real_one_knows_the_obvious(tmp_path: Path, monkeypatch: pytest.Monk
         ("The company may close its plant in Ohio.", "The company will close its plant in Ohio."),
     ]
     assert min(ask(holds)) >= 0.75 and max(ask(fails)) < 0.5
-    fresh = NliJudge(JudgeSpec(EMBEDDED_SECOND_JUDGE, threads=1))
+    fresh = NliJudge(JudgeSpec(EMBEDDED_MPNET_JUDGE, threads=1))
     assert fresh(fails[1:2])[0] == ask(fails[1:2])[0]

