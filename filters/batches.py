@@ -105,11 +105,11 @@ class FixedShapes:
 
 @contextmanager
 def fixed_threads(threads: int) -> Iterator[None]:
-    """Torch runs on exactly this many threads inside, whatever it was given outside."""
+    """Torch runs on exactly this many threads inside; 0: on as many as outside, which are those of the worker."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads or before)
     try:
         yield
     finally:

@@ -56,7 +56,7 @@ class Duplicates:
     one_way_tasks: tuple[str, ...] = ("summary",)
     entailment_label: str | None = None
     token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
-    threads: int = Field(default=2, ge=1, le=256)
+    threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
     device: str = "cpu"
 
     def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:

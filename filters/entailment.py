@@ -34,7 +34,7 @@ class Entailment:
     min_probability: float = Field(default=0.75, ge=0, le=1)
     entailment_label: str | None = None
     token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
-    threads: int = Field(default=2, ge=1, le=256)
+    threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
     back_end: BackEnd = "auto"
 
     def open(self, device: str) -> Scorer:

@@ -49,7 +49,7 @@ class Fluency:
     revision: str = ""
     max_rise: float = Field(default=2.0, ge=-20, le=20)
     token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
-    threads: int = Field(default=2, ge=1, le=256)
+    threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
 
     def open(self, device: str) -> Scorer:
         reader = open_reader(self.model, self.revision, self.token_budget, self.threads, device)

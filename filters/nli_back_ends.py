@@ -52,7 +52,7 @@ def computes_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def open_back_end(judge: Judge, back_end: str, token_budget: int, device: str, threads: int = 1) -> Answer:
-    """The judge as a function of rows. `threads`: those of our own forward pass; torch's are set by who calls."""
+    """The judge as a function of rows. `threads`: those of our own forward pass, 0 for as many as torch has."""
     from filters.nli_bert import can_run
 
     chosen = resolve(back_end, device)
@@ -77,7 +77,8 @@ def _packed(judge: Judge, chosen: str, token_budget: int, threads: int) -> "Pack
 
     dtype = torch.bfloat16 if chosen == "bf16" else torch.float32
     width = int(judge.model.config.hidden_size)
-    rows = PackedRows(open_forward(judge.model, judge.entailment, dtype), token_budget, width, threads)
+    forward = open_forward(judge.model, judge.entailment, dtype)
+    rows = PackedRows(forward, token_budget, width, threads or torch.get_num_threads())
     return proven(rows, judge.window, judge.model.config.vocab_size)
 
 

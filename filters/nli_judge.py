@@ -31,13 +31,13 @@ Ask = Callable[[Sequence[Pair]], FloatArray]
 
 @dataclass(frozen=True)
 class JudgeSpec:
-    """Which model is asked, and how. Equal specs share one model in a process."""
+    """Which model is asked, and how. Equal specs share one model in a process. `threads` 0: those of the process."""
 
     model: str
     revision: str = ""
     entailment_label: str | None = None
     token_budget: int = TOKEN_BUDGET
-    threads: int = 2
+    threads: int = 0
     device: str = "cpu"
     back_end: str = "auto"
 

@@ -43,7 +43,7 @@ class Similarity:
     min_cosine: float = Field(default=0.6, ge=-1, le=1)
     max_cosine: float = Field(default=1.0, ge=-1, le=1)
     token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
-    threads: int = Field(default=2, ge=1, le=256)
+    threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
 
     @model_validator(mode="after")
     def _something_can_pass(self) -> Self:

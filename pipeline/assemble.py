@@ -4,7 +4,7 @@ import hashlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from filters.base import Selector
 from filters.overlap import novel_ngram_share
+from pipeline.local_backend import fixed_threads
 from pipeline.pair import judge_spec, tally
 from pipeline.recipe_sections import Corpus
 from pipeline.records import PAIR
-from pipeline.stage import Counts, ShardWriter
+from pipeline.stage import Counts, Resources, ShardWriter
 
 NOVELTY_NGRAM = 2
 
@@ -32,6 +33,7 @@ class Assemble:
     name: ClassVar[str] = "corpus"
     selectors: Mapping[str, tuple[Selector, ...]]  # by task, in order
     settings: Corpus
+    resources: Resources = field(default_factory=Resources, compare=False)
 
     def spec(self) -> Mapping[str, object]:
         selectors = {t: {s.name: _spec(s) for s in found} for t, found in self.selectors.items()}
@@ -40,7 +42,8 @@ class Assemble:
     def run(self, inputs: Mapping[str, pa.Table], out: ShardWriter) -> Counts:
         counts: Counter[str] = Counter()
         passed = _passed(inputs["pairs"], inputs["scores"])
-        parts = [self._task(passed, task, counts) for task in self.selectors]
+        with fixed_threads(self.resources.threads):
+            parts = [self._task(passed, task, counts) for task in self.selectors]
         corpus = pa.concat_tables([self._attributes(kept) for kept, _ in parts]).sort_by("pair_id")
         for split in self.settings.splits:
             rows = corpus.filter(pc.equal(corpus["split"], split))

@@ -84,7 +84,7 @@ def _after_pairs(recipe: Recipe) -> list[Step]:
     panels = {name: recipe.panel(name) for name in recipe.tasks}
     needs = recipe.resources("scores")
     judge = JudgePairs(panels, device=_device(needs), resources=needs)
-    corpus = Assemble({name: recipe.selectors(name) for name in recipe.tasks}, recipe.corpus)
+    corpus = Assemble({name: recipe.selectors(name) for name in recipe.tasks}, recipe.corpus, needs)
     reads = {name: Read(TEACHER_ROUND, name) for name in ("pairs", "scores")}
     return [MapStep(TEACHER_ROUND, judge, reads["pairs"]), FoldStep(TEACHER_ROUND, corpus, reads)]
 

@@ -90,7 +90,7 @@ class Distillation:
         pairs, scores = recipe.resources("pairs"), recipe.resources("scores")
         form = RewrittenPairs(panels, recipe.candidate_filter(), "cuda" if pairs.gpus else "cpu", pairs)
         judge = JudgePairs(panels, "cuda" if scores.gpus else "cpu", scores)
-        corpus = Assemble({name: self._selectors(name) for name in recipe.tasks}, recipe.corpus)
+        corpus = Assemble({name: self._selectors(name) for name in recipe.tasks}, recipe.corpus, scores)
         reads = {name: Read(number, name) for name in ("pairs", "scores")}
         return [
             *self._rewriting(number),

@@ -18,10 +18,12 @@ from pipeline.errors import StageError, one_line
 from pipeline.rounds.train_student import silent
 from pipeline.stage import Resources
 from student.dataset import Pair
+from student.errors import StudentError
 from student.learning import Point
 from student.train import Trained, TrainSpec, train
 
 RESULT = "together.json"
+REFUSED = "refused"
 STEPS = "steps.jsonl"
 """What the first worker tells whoever waits in this process, a line a step."""
 LOOK_SECONDS = 1.0
@@ -54,8 +56,17 @@ def train_together(task: Together, needs: Resources, tell: Callable[[Point], Non
         with relayed(task.work / STEPS, tell):
             trainer.fit()
     except Exception as error:
-        raise StageError(f"stage student, {needs.workers} workers: {one_line(error)}") from error
-    return Trained(**json.loads((task.work / RESULT).read_text()))
+        raise StageError(f"stage student, {needs.workers} workers: {_reason(error)}") from error
+    result = json.loads((task.work / RESULT).read_text())
+    if REFUSED in result:
+        raise StudentError(result[REFUSED])
+    return Trained(**result)
+
+
+def _reason(error: Exception) -> str:
+    """Of a group of workers what the first of them said that failed; Ray's own line names none."""
+    failures = getattr(error, "worker_failures", None) or {}
+    return one_line(next(iter(failures.values()), error))
 
 
 @contextlib.contextmanager
@@ -102,7 +113,10 @@ def _one_worker(config: Mapping[str, Any]) -> None:
     torch.set_num_threads(task.threads)
     first = torch.distributed.get_rank() == 0
     tell = partial(note_step, task.work / STEPS) if first else silent
-    made = train(task.spec, task.pairs, task.validation, task.place, task.work, tell, task.rehearsed)
+    try:
+        result = asdict(train(task.spec, task.pairs, task.validation, task.place, task.work, tell, task.rehearsed))
+    except StudentError as error:  # the same on every worker, for losses are shared: another attempt would end so too
+        result = {REFUSED: str(error)}
     if first:
-        (task.work / RESULT).write_text(json.dumps(asdict(made)))
+        (task.work / RESULT).write_text(json.dumps(result))
     torch.distributed.barrier()

@@ -69,6 +69,11 @@ def test_padding_and_types() -> None:
     assert kept[-1].types is not None and kept[-1].types.tolist() == [[0, 1, 1, 0, 0, 0, 0]]
 
 
+def test_no_number_of_threads_is_that_of_the_worker() -> None:
+    with fixed_threads(1), fixed_threads(0):
+        assert torch.get_num_threads() == 1
+
+
 def test_threads_are_given_back_after_an_error() -> None:
     before = torch.get_num_threads()
     with pytest.raises(KeyError), fixed_threads(1):

@@ -63,7 +63,7 @@ def test_the_threshold_itself_passes() -> None:
     assert ReverseEntailment(min_probability=0.9).keep(point_nine).to_pylist() == [True]
 
 
-@pytest.mark.parametrize("bad", [{"min_probability": 1.1}, {"min_probability": -0.1}, {"threads": 0}, {"treshold": 1}])
+@pytest.mark.parametrize("bad", [{"min_probability": 1.1}, {"min_probability": -0.1}, {"threads": -1}, {"treshold": 1}])
 def test_bad_parameters_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Entailment(**bad)  # type: ignore[arg-type]

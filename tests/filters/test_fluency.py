@@ -108,7 +108,7 @@ def test_a_text_begins_with_the_break_between_documents_else_bos_else_eos_else_n
 def test_the_threshold_passes_itself_and_bad_parameters_are_refused(tiny_bert: Path) -> None:
     scores = pa.array([-1.0, 0.5, 0.51, None], pa.float32())
     assert Fluency(max_rise=0.5).keep(scores).to_pylist() == [True, True, False, False]
-    for given in ({"max_rise": float("nan")}, {"max_rise": 21}, {"threads": 0}):
+    for given in ({"max_rise": float("nan")}, {"max_rise": 21}, {"threads": -1}):
         with pytest.raises(ValidationError):
             Fluency(**given)
     with pytest.raises(FilterError, match="no folder"):

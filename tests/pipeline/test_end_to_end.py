@@ -65,18 +65,16 @@ def small(recipe: str, teacher: Path, judge: Path, student: Path, count: int = 6
     values |= {"models.student": student, "student.most_steps": 3, "student.precision": "fp32"}
     stages = ("contexts", "candidates", "scores", "rewrites", "student")
     values |= {f"run.resources.{stage}.gpus": 0.0 for stage in stages}
-    values |= {f"run.resources.{stage}.threads": 1 for stage in ("contexts", "candidates", "scores")}
+    values |= {f"run.resources.{stage}.threads": 1 for stage in ("contexts", "candidates", "pairs", "scores")}
     for task in TASKS:
         for name in ("entailment", "reverse_entailment"):
             if name in found.tasks[task].panel:
                 values[f"tasks.{task}.panel.{name}.min_probability"] = 0.1
-                values[f"tasks.{task}.panel.{name}.threads"] = 1  # two are slower for so small a model
         if "similarity" in found.tasks[task].panel:
             values[f"tasks.{task}.panel.similarity.min_cosine"] = 0.2
         if "support" in found.tasks[task].panel:
             values[f"tasks.{task}.panel.support.min_share"] = 0.0
         values[f"tasks.{task}.select.duplicates.min_probability"] = 0.9
-        values[f"tasks.{task}.select.duplicates.threads"] = 1
     return ["--set", " ".join(f"{name}={value}" for name, value in values.items())]
 
 
