@@ -77,6 +77,7 @@ class Mix:
     `controls_share`: for every pair, so many more examples with control words, classes rebalanced.
     `rehearsal_share`: for every pair, so many broken sentences of `rehearsed`.
     `strange_share`, `lowercase_share`: of the pairs, every epoch others: with shared words made strange, in lower case.
+    `task_temperature`: above 1, pairs of tasks that have few come several times in an epoch.
     """
 
     instructions: Mapping[str, str]
@@ -86,6 +87,7 @@ class Mix:
     rehearsed: Sequence[str] = ()
     strange_share: float = 0.0
     lowercase_share: float = 0.0
+    task_temperature: float = 1.0
 
 
 class Epochs:
@@ -113,9 +115,11 @@ class Epochs:
         if epoch == self.epoch:
             return
         rng = np.random.default_rng([self.mix.seed, epoch])
-        extra = balanced(self.keys, round(len(self.pairs) * self.mix.controls_share), rng)
-        asked = [Controls()] * len(self.pairs) + [drop_some(self.keys[place][1], rng) for place in extra]
-        chosen = self._varied([*self.pairs, *(self.pairs[place] for place in extra)], rng)
+        plain = [*range(len(self.pairs)), *repeats([pair.task for pair in self.pairs], self.mix.task_temperature, rng)]
+        drawn = balanced([self.keys[place] for place in plain], round(len(plain) * self.mix.controls_share), rng)
+        extra = [plain[place] for place in drawn]
+        asked = [Controls()] * len(plain) + [drop_some(self.keys[place][1], rng) for place in extra]
+        chosen = self._varied([self.pairs[place] for place in (*plain, *extra)], rng)
         prompts = [
             prompt(self.mix.instructions[pair.task], pair.source, wanted)
             for pair, wanted in zip(chosen, asked, strict=True)
@@ -136,6 +140,8 @@ class Epochs:
         for pair in pairs:
             other = self.pairs[int(rng.integers(len(self.pairs)))].source
             source, target = strange_pair(pair.source, pair.target, other, noise, rng)
+            if controls_of(source, target) != controls_of(pair.source, pair.target):
+                source, target = pair.source, pair.target  # it would not be what its control words say
             lower = rng.random() < self.mix.lowercase_share
             made.append(Pair(pair.task, *((source.lower(), target.lower()) if lower else (source, target))))
         return made
@@ -149,6 +155,20 @@ class Epochs:
         noise = Noise()
         pieces = zip(whole, others, strict=True)
         return [DENOISE + break_sentence(text, other, noise, rng) for text, other in pieces], whole
+
+
+def repeats(tasks: Sequence[str], temperature: float, rng: np.random.Generator) -> list[int]:
+    """Places that come once more, or oftener, so that tasks of few pairs have the share that the temperature gives."""
+    places: dict[str, list[int]] = {}
+    for place, task in enumerate(tasks):
+        places.setdefault(task, []).append(place)
+    most = max(map(len, places.values()))
+    found: list[int] = []
+    for own in places.values():
+        wanted = round(most * (len(own) / most) ** (1 / temperature)) - len(own)
+        order = rng.permutation(own).tolist() if wanted else []
+        found += [order[place % len(order)] for place in range(wanted)]
+    return found
 
 
 def in_steps(batches: Sequence[list[int]], costs: Sequence[int], steps: int) -> list[list[int]]:

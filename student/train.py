@@ -88,7 +88,7 @@ def train(
 def _mix(spec: TrainSpec, rehearsed: Sequence[str]) -> Mix:
     training = spec.training
     shares = (training.rehearsal_share, rehearsed, training.strange_share, training.lowercase_share)
-    return Mix(spec.instructions, training.controls_share, spec.seed, *shares)
+    return Mix(spec.instructions, training.controls_share, spec.seed, *shares, training.task_temperature)
 
 
 def _settings(spec: TrainSpec, epochs: Epochs) -> Settings:

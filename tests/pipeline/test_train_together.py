@@ -61,6 +61,6 @@ def test_a_loss_that_is_no_number_is_one_line_and_not_tried_again(tiny_t5: Path,
 
 def test_a_worker_that_fails_otherwise_is_quoted(tiny_t5: Path, tmp_path: Path) -> None:
     bad = replace(task(tiny_t5, tmp_path / "bad"), threads=0)
-    with pytest.raises(StageError, match="stage student, 2 workers: .*a positive integer") as caught:
+    with pytest.raises(StageError, match=r"stage student, 2 workers: .*a positive integer") as caught:
         train_together(bad, TWO, lambda point: None)
     assert "\n" not in str(caught.value)

@@ -9,8 +9,8 @@ import pytest
 from toy_student import INSTRUCTIONS, toy_pairs
 
 from student.batches import plan
-from student.controls import LENGTHS, NOVELTIES, Controls
-from student.dataset import Epochs, Mix, Pair, code, in_steps, prompt, usable, validation_batches
+from student.controls import LENGTHS, NOVELTIES, Controls, controls_of
+from student.dataset import Epochs, Mix, Pair, code, in_steps, prompt, repeats, usable, validation_batches
 from student.errors import StudentError
 from student.learning import IGNORED, Batch
 from student.vocabulary import END, PAD
@@ -167,3 +167,33 @@ def test_strange_words_and_lower_case_come_anew_every_epoch(tokenizer: Any) -> N
     assert seen[0] != seen[1]
     measured = texts_of(validation_batches(pairs, mix, tokenizer, WINDOWS, 10**6), tokenizer)
     assert {target for _, target in measured} == plain
+
+
+def test_a_pair_made_strange_stays_in_its_buckets(tokenizer: Any) -> None:
+    """Else an example with control words would name a length or a novelty that it has not."""
+    pairs = toy_pairs(60)
+    mix = Mix(INSTRUCTIONS, 0.0, 3, strange_share=1.0)
+    varied = Epochs(pairs, mix, tokenizer, WINDOWS, (512, 512))._varied(pairs * 20, np.random.default_rng(0))
+    assert sum(one.target != pair.target for one, pair in zip(varied, pairs * 20, strict=True)) > 1000
+    for one, pair in zip(varied, pairs * 20, strict=True):
+        assert controls_of(one.source, one.target) == controls_of(pair.source, pair.target)
+
+
+@pytest.mark.parametrize(("temperature", "rare"), [(1.0, 4), (2.0, 12), (100.0, 35)])
+def test_a_task_of_few_pairs_comes_as_often_as_the_temperature_says(temperature: float, rare: int) -> None:
+    tasks = ["summary"] * 36 + ["paraphrase"] * 4
+    found = repeats(tasks, temperature, np.random.default_rng(0))
+    assert {tasks[place] for place in found} <= {"paraphrase"} and 4 + len(found) == rare
+    counts = Counter(found).values() or [0]
+    assert max(counts) - min(counts) <= 1  # all of them, before one comes again
+    assert repeats(["summary"] * 3, 5.0, np.random.default_rng(0)) == []
+
+
+def test_repeated_pairs_are_in_every_epoch_and_the_plain_ones_still_are(tokenizer: Any) -> None:
+    pairs = [pair for pair in toy_pairs(40) if pair.task == "summary"] + toy_pairs(4, 1, ("paraphrase",))
+    made = Epochs(pairs, Mix(INSTRUCTIONS, 0.0, 3, task_temperature=2.0), tokenizer, WINDOWS, (512, 512))
+    for epoch in range(2):
+        numbers = range(epoch * made.steps_an_epoch, (epoch + 1) * made.steps_an_epoch)
+        read = Counter(text for number in numbers for text, _ in texts_of(made.step(number), tokenizer))
+        assert set(read) == {INSTRUCTIONS[pair.task] + pair.source for pair in pairs}
+        assert sum(count for text, count in read.items() if text.startswith("paraphrase")) == 13  # 40 * (4 / 40) ** .5
