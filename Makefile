@@ -143,8 +143,9 @@ docs: setup ## the pages that the program writes: tree, filters, commands, recip
 	$(BIN)/python .ci/commands_page.py --write
 	$(BIN)/python .ci/recipes_page.py --write
 
-calibrate: setup ## the judge's precision and recall on the pairs that were read
+calibrate: setup ## precision and recall of both embedded judges on the pairs that were read
 	$(BIN)/python -m filters.training calibrate
+	$(BIN)/python -m filters.training calibrate --model embedded:nli-mpnet
 
 lock: ## resolve the lock files anew (needs uv)
 	bash .ci/lock.sh

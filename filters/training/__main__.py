@@ -60,7 +60,7 @@ def calibrate(
         rows = found.of_task(task)
         chosen = threshold_for(precision, rows.where(rows.first_half == 1))
         typer.echo(f"{task}: AUC {area(rows)}, {len(rows.task)} pairs")
-        for threshold in sorted({0.5, 0.75, 0.85, 0.9, 0.95} | ({round(chosen, 4)} if chosen else set())):
+        for threshold in sorted({0.5, 0.75, 0.8, 0.85, 0.9, 0.95} | ({round(chosen, 4)} if chosen else set())):
             at = measured_at(threshold, rows)
             typer.echo(f"  at {threshold:.3f}: precision {at.precision}, recall {at.recall}")
         if chosen is not None:
