@@ -20,7 +20,7 @@ import typer
 
 from bench import published
 from bench.accepted import OurFilters, Turn
-from bench.ladder import as_published, climb, judge_of, report
+from bench.ladder import as_published, climb, judge_of, one_judge, report
 from bench.machine import machine, table
 from bench.procedure import Key, Rows, table_of
 from filters.nli_judge import open_judge
@@ -61,7 +61,7 @@ def main(
 ) -> None:
     """Measure both, climb from the one to the other, end with one line of JSON."""
     found = Run.existing(run)
-    recipe = load(found.recipe_file, set_ or [])
+    recipe = one_judge(load(found.recipe_file, set_ or []))
     if recipe.corpus.max_pairs_per_context:
         raise SystemExit(
             "bench: the ladder knows no cap on a context's pairs; add --set 'corpus.max_pairs_per_context=0'"

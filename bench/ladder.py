@@ -59,6 +59,12 @@ def _questions(rows: Rows) -> int:
     return sentences * (sentences - 1)
 
 
+def one_judge(recipe: Recipe) -> Recipe:
+    """The recipe with its first judge for all tasks, as the published procedure has it: both sides ask the same one."""
+    tasks = {name: task.model_copy(update={"judge": None}) for name, task in recipe.tasks.items()}
+    return recipe.model_copy(update={"tasks": tasks})
+
+
 def judge_of(recipe: Recipe) -> Entailment:
     """The recipe's judge."""
     found = (spec for task in recipe.tasks for spec in recipe.panel(task) if type(spec) is Entailment)

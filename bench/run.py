@@ -16,6 +16,7 @@ import typer
 
 from bench import accepted, decoding
 from bench.arms import Child, OurArm, TransformersArm
+from bench.ladder import one_judge
 from bench.machine import machine
 from pipeline.contexts import slots
 from pipeline.recipe import Recipe, load
@@ -40,7 +41,7 @@ def main(
 ) -> None:
     """Measure all three, print the tables, end with one line of JSON."""
     started = time.perf_counter()
-    chosen = load(recipe, set_ or [])
+    chosen = one_judge(load(recipe, set_ or []))
     print(
         machine(), f"recipe: {chosen.name} ({chosen.fingerprint()[:8]}), n = {chosen.sampling.n}", sep="\n", flush=True
     )
