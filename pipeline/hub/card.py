@@ -24,12 +24,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Licence:
-    """The licence of a release: its identifier, whether the publisher gave it, and what is known of the parts."""
+    """The licence of a release: its identifier, whether the publisher gave it, and what is known of the parts.
+
+    `judges`: each with the tasks whose pairs it chose, as in "summary and paraphrase".
+    """
 
     id: str
     given: bool
     parts: tuple[tuple[str, ModelTerms], ...]
-    judges: tuple[ModelTerms, ...]
+    judges: tuple[tuple[str, ModelTerms], ...]
 
 
 @dataclass(frozen=True)

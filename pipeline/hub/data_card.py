@@ -98,12 +98,19 @@ def licence_of(run: Run, recipe: Mapping[str, Json], round_number: int, given: s
     if round_number:
         names["student, before training"] = str(models.get("student", ""))
     parts = tuple((role, terms(name, lookup)) for role, name in names.items())
-    tasks = recipe.get("tasks", {}).values()
-    asked = dict.fromkeys(str(task.get("judge") or models.get("judge", "")) for task in tasks)
-    judges = tuple(terms(name, lookup) for name in asked or [str(models.get("judge", ""))])
+    judges = tuple((tasks, terms(name, lookup)) for name, tasks in _judges(recipe))
     if given:
         return Licence(check_licence(given), True, parts, judges)
-    return Licence(derived(parts, brought(run) or users_contexts(run, round_number), judges), False, parts, judges)
+    users_text = brought(run) or users_contexts(run, round_number)
+    return Licence(derived(parts, users_text, [judge for _, judge in judges]), False, parts, judges)
+
+
+def _judges(recipe: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """Every judge by its reference, and the tasks that it judges."""
+    common, tasks = str(recipe.get("models", {}).get("judge", "")), recipe.get("tasks", {})
+    own = {name: str(task.get("judge") or common) for name, task in tasks.items()}
+    for judge in dict.fromkeys(own.values()):
+        yield judge, " and ".join(name for name, asked in own.items() if asked == judge)
 
 
 def _contexts(run: Run, recipe: Mapping[str, Json], round_number: int, parts: CardParts) -> Json:
