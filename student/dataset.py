@@ -74,7 +74,7 @@ def code(prompts: Sequence[str], targets: Sequence[str], tokenizer: Any, windows
 class Mix:
     """How an epoch is put together.
 
-    `controls_share`: for every pair, so many more examples with control words, classes rebalanced.
+    `controls_share`: for every pair, repeated ones too, so many more examples with control words, classes rebalanced.
     `rehearsal_share`: for every pair, so many broken sentences of `rehearsed`.
     `strange_share`, `lowercase_share`: of the pairs, every epoch others: with shared words made strange, in lower case.
     `task_temperature`: above 1, pairs of tasks that have few come several times in an epoch.
@@ -119,7 +119,7 @@ class Epochs:
         drawn = balanced([self.keys[place] for place in plain], round(len(plain) * self.mix.controls_share), rng)
         extra = [plain[place] for place in drawn]
         asked = [Controls()] * len(plain) + [drop_some(self.keys[place][1], rng) for place in extra]
-        chosen = self._varied([self.pairs[place] for place in (*plain, *extra)], rng)
+        chosen = self._varied([self.pairs[place] for place in (*plain, *extra)], asked, rng)
         prompts = [
             prompt(self.mix.instructions[pair.task], pair.source, wanted)
             for pair, wanted in zip(chosen, asked, strict=True)
@@ -133,14 +133,14 @@ class Epochs:
         self.batches = in_steps(planned, self.costs, self.steps_an_epoch)
         self.epoch = epoch
 
-    def _varied(self, pairs: list[Pair], rng: np.random.Generator) -> list[Pair]:
+    def _varied(self, pairs: list[Pair], asked: list[Controls], rng: np.random.Generator) -> list[Pair]:
         """The pairs, some with strange words, some in lower case. Validation is measured on pairs as they are."""
         noise = replace(Noise(), strange_share=self.mix.strange_share)
         made = []
-        for pair in pairs:
+        for pair, wanted in zip(pairs, asked, strict=True):
             other = self.pairs[int(rng.integers(len(self.pairs)))].source
             source, target = strange_pair(pair.source, pair.target, other, noise, rng)
-            if controls_of(source, target) != controls_of(pair.source, pair.target):
+            if wanted.words and controls_of(source, target) != controls_of(pair.source, pair.target):
                 source, target = pair.source, pair.target  # it would not be what its control words say
             lower = rng.random() < self.mix.lowercase_share
             made.append(Pair(pair.task, *((source.lower(), target.lower()) if lower else (source, target))))

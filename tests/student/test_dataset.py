@@ -173,10 +173,15 @@ def test_a_pair_made_strange_stays_in_its_buckets(tokenizer: Any) -> None:
     """Else an example with control words would name a length or a novelty that it has not."""
     pairs = toy_pairs(60)
     mix = Mix(INSTRUCTIONS, 0.0, 3, strange_share=1.0)
-    varied = Epochs(pairs, mix, tokenizer, WINDOWS, (512, 512))._varied(pairs * 20, np.random.default_rng(0))
-    assert sum(one.target != pair.target for one, pair in zip(varied, pairs * 20, strict=True)) > 1000
-    for one, pair in zip(varied, pairs * 20, strict=True):
-        assert controls_of(one.source, one.target) == controls_of(pair.source, pair.target)
+    many = pairs * 20
+    asked = [controls_of(pair.source, pair.target) for pair in many]
+    made = Epochs(pairs, mix, tokenizer, WINDOWS, (512, 512))
+    varied = made._varied(many, asked, np.random.default_rng(0))
+    assert sum(one.target != pair.target for one, pair in zip(varied, many, strict=True)) > 1000
+    for one, wanted in zip(varied, asked, strict=True):
+        assert controls_of(one.source, one.target) == wanted
+    free = made._varied(many, [Controls()] * len(many), np.random.default_rng(0))
+    assert any(controls_of(one.source, one.target) != wanted for one, wanted in zip(free, asked, strict=True))
 
 
 @pytest.mark.parametrize(("temperature", "rare"), [(1.0, 4), (2.0, 12), (100.0, 35)])
