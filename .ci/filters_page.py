@@ -113,9 +113,13 @@ def plain(value: object) -> str:
 
 
 def settings(name: str, where: str) -> list[tuple[str, dict[str, object]]]:
-    """What each task of the news recipe sets; `where` is panel or select."""
-    tasks = load("news").tasks
-    return [(task, getattr(tasks[task], where)[name]) for task in tasks if name in getattr(tasks[task], where)]
+    """What each task of the news recipe sets, its own judge included; `where` is panel or select."""
+    tasks, kind = load("news").tasks, {**FILTERS, **SELECTORS}[name]
+    asks = getattr(kind, "role", None) == "judge"
+    own = {task: {"model": of.judge} if asks and of.judge else {} for task, of in tasks.items()}
+    return [
+        (task, {**own[task], **getattr(of, where)[name]}) for task, of in tasks.items() if name in getattr(of, where)
+    ]
 
 
 def parameter_table(name: str, kind: type[Any], where: str) -> list[str]:

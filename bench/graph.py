@@ -58,6 +58,8 @@ def main(
     """Compare, print the tables, end with one line of JSON."""
     print(machine(), flush=True)
     specs = selectors(load(str(run / "recipe.toml"), []))
+    if len({judge_spec(spec) for spec in specs.values()}) > 1:
+        raise FilterError(f"{run}: its tasks have different judges; wanted one; filter it with one judge for all first")
     first = next(iter(specs.values()))
     ask = Answers(open_judge(judge_spec(first)), answers, revision_of(first.model, first.revision))
     encoder = open_encoder(first.encoder, first.encoder_revision, first.token_budget, first.threads, first.device)

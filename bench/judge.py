@@ -88,12 +88,11 @@ def read_pairs(file: Path, count: int) -> list[Pair]:
 
 
 def thresholds() -> list[float]:
-    """Where verdicts are compared: the published threshold, and those of the default recipe."""
+    """Where verdicts are compared: the published threshold, and those of the default recipe for the first judge."""
     recipe = load("news")
     specs: list[Any] = [spec for task in recipe.tasks for spec in (*recipe.panel(task), *recipe.selectors(task))]
-    return sorted(
-        {PUBLISHED_THRESHOLD, *(spec.min_probability for spec in specs if getattr(spec, "role", None) == "judge")}
-    )
+    asking = (spec for spec in specs if getattr(spec, "model", None) == recipe.models.judge)
+    return sorted({PUBLISHED_THRESHOLD, *(spec.min_probability for spec in asking)})
 
 
 def cross_encoder(judge: Judge, folder: Path) -> Predict:

@@ -103,6 +103,13 @@ class FixedShapes:
         return TokenBatch(ids, mask, types)
 
 
+def of_worker(threads: int) -> int:
+    """So many, or for 0 as many as the worker computes with: what is opened is tried out with that number."""
+    import torch
+
+    return threads or torch.get_num_threads()
+
+
 @contextmanager
 def fixed_threads(threads: int) -> Iterator[None]:
     """Torch runs on exactly this many threads inside; 0: on as many as outside, which are those of the worker."""

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from filters.base import FilterError, Role
-from filters.batches import FloatArray
+from filters.batches import FloatArray, of_worker
 from filters.entailment_graph import Asking, Neighbours, Node, answer_together, components, stars
 from filters.models import EMBEDDED_ENCODER, EMBEDDED_JUDGE
 from filters.nli_judge import TOKEN_BUDGET, Ask, JudgeSpec, open_judge
@@ -60,8 +60,9 @@ class Duplicates:
     device: str = "cpu"
 
     def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
-        spec = JudgeSpec(self.model, self.revision, self.entailment_label, self.token_budget, self.threads, self.device)
-        encoder = open_encoder(self.encoder, self.encoder_revision, self.token_budget, self.threads, self.device)
+        threads = of_worker(self.threads)
+        spec = JudgeSpec(self.model, self.revision, self.entailment_label, self.token_budget, threads, self.device)
+        encoder = open_encoder(self.encoder, self.encoder_revision, self.token_budget, threads, self.device)
         return self.select_with(open_judge(spec), encoder, pairs, scores)
 
     def select_with(self, ask: Ask, encode: Encode, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:

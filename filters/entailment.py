@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from filters.base import Cost, Role, Scorer
+from filters.batches import of_worker
 from filters.models import EMBEDDED_JUDGE
 from filters.nli_back_ends import BackEnd
 from filters.nli_judge import TOKEN_BUDGET, Ask, JudgeSpec, open_judge
@@ -38,7 +39,7 @@ class Entailment:
     back_end: BackEnd = "auto"
 
     def open(self, device: str) -> Scorer:
-        own = (self.model, self.revision, self.entailment_label, self.token_budget, self.threads)
+        own = (self.model, self.revision, self.entailment_label, self.token_budget, of_worker(self.threads))
         judge = open_judge(JudgeSpec(*own, device, self.back_end))
         return lambda rows: probabilities(rows, judge, self.premise, self.hypothesis)
 

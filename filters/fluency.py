@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from filters.base import Cost, Role, Scorer
-from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens, fixed_threads
+from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens, fixed_threads, of_worker
 from filters.entailment import has_text
 from filters.models import EMBEDDED_FLUENCY, LanguageModel, load_language_model, locate
 from filters.pairwise import at_most, sentences
@@ -52,7 +52,7 @@ class Fluency:
     threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
 
     def open(self, device: str) -> Scorer:
-        reader = open_reader(self.model, self.revision, self.token_budget, self.threads, device)
+        reader = open_reader(self.model, self.revision, self.token_budget, of_worker(self.threads), device)
         return lambda rows: rises(rows, reader)
 
     def keep(self, scores: pa.Array) -> pa.BooleanArray:

@@ -1,6 +1,6 @@
-"""The second judge, which no panel asks: all-mpnet-base-v2 with a low-rank change, trained on NLI.
+"""The larger judge: all-mpnet-base-v2 with a low-rank change, trained on NLI.
 
-What was accepted is measured by it, for it had no say in accepting it. The base comes in packages and is not committed;
+The base comes in packages and is not committed;
 only the change is. For every matrix these are two thin factors whose product is added to the base's weights (low-rank
 as in LoRA, Hu et al. 2021, 2106.09685, but cut from a full training by its singular values), for every vector the
 difference itself. The head, which the base lacks, is stored whole.
@@ -109,7 +109,7 @@ def _check_base(base: Path, wanted: str) -> None:
     found = _digest(base)
     if found != wanted:
         raise FilterError(
-            f"{base}: its weights are {found}, wanted {wanted}, from which the second judge was made; "
+            f"{base}: its weights are {found}, wanted {wanted}, from which this judge was made; "
             "remove the folder, and it is put together again"
         )
 

@@ -5,10 +5,10 @@
     bf16        bfloat16 products, float32 sums (filters/nli_bert.py)        half precision, by autocast
     auto        bf16 where the processor computes it natively, else fp32     bf16
 
-Scores of two back ends differ a little (bf16 from fp32, embedded judge: 0.001 on average, 0.03 at most; docs/bench.md),
+Scores of two back ends differ a little (bf16 from fp32, nli-minilm: 0.001 on average, 0.03 at most; docs/bench.md),
 and stored scores are those of the back end that gave them. It is therefore part of what decides a score: a fingerprint
 names what `auto` meant. Workers of unlike processors need a back end that is named in the recipe.
-On a CPU, BERT and RoBERTa go through filters/nli_bert.py, all else through transformers, in float32.
+On a CPU, BERT, RoBERTa and MPNet go through filters/nli_bert.py, all else through transformers, in float32.
 """
 
 import logging

@@ -11,7 +11,6 @@ The function is the model's own; only the rounding differs.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -78,14 +77,10 @@ def _embedding(encoder: Any) -> Callable[[Packed], Tensor]:
 
 
 def _relative_bias(encoder: Any) -> Bias:
-    """MPNet's: the same for all rows of a length and all layers."""
-
-    @lru_cache(maxsize=1024)
-    def bias(length: int) -> Tensor:
-        found: Tensor = encoder.encoder.compute_position_bias(torch.empty(1, length))[0].detach()
-        return found
-
-    return bias
+    """MPNet's, the same for all layers. It depends on distance alone: a shorter row has a corner of the longest's."""
+    longest = torch.empty(1, encoder.config.max_position_embeddings)
+    table: Tensor = encoder.encoder.compute_position_bias(longest)[0].detach()
+    return lambda length: table[:, :length, :length]
 
 
 def _classifier(model: Any, encoder: Any) -> Linear:

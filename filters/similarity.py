@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from filters.base import Cost, Role, Scorer
-from filters.batches import FixedShapes, FloatArray, TokenBatch, Tokens, fixed_threads
+from filters.batches import FixedShapes, FloatArray, TokenBatch, Tokens, fixed_threads, of_worker
 from filters.entailment import has_text
 from filters.models import EMBEDDED_ENCODER, load_encoder, locate
 from filters.pairwise import at_least, at_most, sentences
@@ -54,7 +54,7 @@ class Similarity:
         return self
 
     def open(self, device: str) -> Scorer:
-        encoder = open_encoder(self.model, self.revision, self.token_budget, self.threads, device)
+        encoder = open_encoder(self.model, self.revision, self.token_budget, of_worker(self.threads), device)
         return lambda rows: cosines(rows, encoder)
 
     def keep(self, scores: pa.Array) -> pa.BooleanArray:

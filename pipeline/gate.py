@@ -183,7 +183,7 @@ def answers(recipe: Recipe, candidates: pa.Table, share: float = 0.0) -> Iterato
 
 
 def _drawn(pairs: pa.Table, share: float) -> pa.BooleanArray:
-    """The same pairs for every task, so that the judge answers for all of them at once."""
+    """The same pairs for every task, so that a judge that they share answers for all of them at once."""
     texts = zip(pairs["source"].to_pylist(), pairs["target"].to_pylist(), strict=True)
     return pa.array([int(content_id(*pair)[:8], 16) < share * 16**8 for pair in texts], pa.bool_())
 

@@ -83,6 +83,11 @@ class Recipe(Section):
             return own.judge, own.judge_revision
         return self.models.judge, self.models.judge_revision
 
+    def judges_of(self, task: str) -> tuple[tuple[str, str], ...]:
+        """Model and revision of every judge that has a say in a task: a filter may name one of its own."""
+        asking = (spec for spec in (*self.panel(task), *self.selectors(task)) if getattr(spec, "role", None) == "judge")
+        return tuple(dict.fromkeys((spec.model, spec.revision) for spec in asking))
+
     def panel(self, task: str, catalogue: Catalogue = SHIPPED) -> Panel:
         """The filters of a task, in order, with their models."""
         tables, known = self.tasks[task].panel, catalogue.filters

@@ -121,10 +121,10 @@ class Task(Section):
 
     instruction: str = ""
     """What the student reads before the source, such as "summarize: "."""
-    judge: str | None = None
+    judge: str | None = Field(default=None, min_length=1)
     """The NLI model that this task's filters and selectors ask, where it is not models.judge."""
     judge_revision: str | None = None
-    """Branch, tag or commit of that judge on the hub."""
+    """Branch, tag or commit of the task's judge on the hub."""
     strength: Literal["forward", "sum"] = "forward"
     """What the best of several like pairs has most of: forward entailment, or the sum of both directions."""
     panel: dict[str, Params] = Field(default_factory=dict)

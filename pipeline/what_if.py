@@ -4,6 +4,7 @@ Exact wherever the stored scores say it. Where a model or a cheap filter would h
 of pairs in question. A change that no stored score can tell of (another judge, another way to score) is refused.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from pipeline.what_if_selectors import Chosen, chosen, corpus_level
 
 DECIDED_BEFORE = ("seed", "models.teacher", "models.judge", "models.encoder", "contexts", "sampling", "engine", "modes")
 """Keys of a recipe that decide what is written, or which model scores it."""
+JUDGE = re.compile(r"tasks\.\w+\.judge")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def check_recipe(run: Run, recipe: Recipe) -> None:
     """Refuse changes of what comes before the pairs, and of the models."""
     before = load(run.recipe_file).data() if run.recipe_file.exists() else recipe.data()
     for change in spec_changes(before, recipe.data()):
-        if change.startswith(DECIDED_BEFORE):
+        if change.startswith(DECIDED_BEFORE) or JUDGE.match(change):
             raise _untold(run, change)
 
 

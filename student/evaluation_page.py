@@ -52,9 +52,9 @@ def _notes(found: Evaluation) -> list[str]:
     options, tokens = found.options, "at spaces" if found.convention.tokenise else "by 13a"
     encoder = f"BERTScore encoder: {options.encoder.name}." if options.encoder else "No encoder: BERTScore is absent."
     judge = (
-        f"Faithfulness: the mean probability by {options.judge_name}, which was not in the loop."
+        f"Faithfulness: the mean probability by {options.judge_name}, which did not choose this task's pairs."
         if options.judge
-        else "Faithfulness is absent: no judge that was not in the loop was given."
+        else "Faithfulness is absent: no judge was asked."
     )
     notes = [
         f"{found.convention.says()} {encoder} {judge}",

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from student.errors import StudentError
+from student.errors import NoNumberError, StudentError
 
 CHECKPOINT = "checkpoint.pt"
 IGNORED = -100
@@ -193,7 +193,7 @@ class Learner:
         if math.isfinite(value):
             return
         kept = (self.folder / CHECKPOINT).exists()
-        raise StudentError(
+        raise NoNumberError(
             f"training: the {name} is {value} at step {self.progress.step + 1}; "
             f"{'the last good checkpoint is kept in' if kept else 'nothing had been saved yet in'} {self.folder}; "
             f"lower the learning rate (now {self.settings.rate.at(self.progress.step):.2g})"

@@ -19,6 +19,7 @@ from filters.training.packaged_base import unpack_mpnet
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 READINGS = home() / "data" / "readings" / "news.jsonl"
 CACHE = home() / "data" / "cache"
+SHOWN = (0.5, 0.75, 0.8, 0.82, 0.85, 0.9, 0.92, 0.95)
 
 
 @app.command()
@@ -60,7 +61,7 @@ def calibrate(
         rows = found.of_task(task)
         chosen = threshold_for(precision, rows.where(rows.first_half == 1))
         typer.echo(f"{task}: AUC {area(rows)}, {len(rows.task)} pairs")
-        for threshold in sorted({0.5, 0.75, 0.8, 0.85, 0.9, 0.95} | ({round(chosen, 4)} if chosen else set())):
+        for threshold in sorted({*SHOWN, *([round(chosen, 4)] if chosen else [])}):
             at = measured_at(threshold, rows)
             typer.echo(f"  at {threshold:.3f}: precision {at.precision}, recall {at.recall}")
         if chosen is not None:
@@ -94,12 +95,12 @@ def export_command(
 
 
 @app.command("export-mpnet")
-def export_second_command(
+def export_mpnet_command(
     model: Annotated[Path, typer.Option(help="a trained larger judge's folder")],
     out: Annotated[Path, typer.Option(help="where the change is written")],
     rank: Annotated[int, typer.Option(min=1, help="of the change of every matrix")] = 24,
 ) -> None:
-    """Write a larger judge as the second judge is committed: a low-rank change of the packaged base."""
+    """Write a larger judge as it is committed: a low-rank change of the packaged base."""
     export_mpnet_judge(model, unpack_mpnet(CACHE), rank, 128, out)
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.entailment import Entailment, ReverseEntailment
-from filters.models import JUDGES, revision_of
+from filters.models import JUDGES, locate, revision_of
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe, load
 from pipeline.run_tables import corpus_rows, judged_rows
@@ -109,18 +109,31 @@ def second_opinion_block(run: Run, round_number: int = 0) -> SecondOpinion | Non
     if header is None:
         return None
     judges = header.spec.get("judges")
-    rows = tuple(agreements(read_rows(_file(run, round_number)), judges if isinstance(judges, dict) else {}))
-    stale = header.spec.get("corpus") != _corpus_digest(run, round_number)
+    known = judges if isinstance(judges, dict) else {}  # none in a file of an older version
+    rows = tuple(agreements(read_rows(_file(run, round_number)), known))
+    stale = not known or header.spec.get("corpus") != _corpus_digest(run, round_number)
     return SecondOpinion(round_number, THRESHOLD, rows, stale)
 
 
 def outside_judge(recipe: Recipe, task: str, wanted: str = "") -> str:
-    """A judge that had no say in a task: the wanted one, else the first embedded one that the panel does not ask."""
-    own, revision = recipe.judge_of(task)
-    asked = revision_of(own, revision or "")
-    if wanted and revision_of(wanted) == asked:
+    """A judge that had no say in a task: the wanted one, else the first embedded one that neither filter nor selector
+    asks."""
+    inside = recipe.judges_of(task)
+    if wanted and any(_same(wanted, judge) for judge in inside):
         raise UserError(f"--judge {wanted}: it chose the pairs of {task}: give another one, or none")
-    return wanted or next(judge for judge in JUDGES if revision_of(judge) != asked)
+    free = (judge for judge in JUDGES if not any(_same(judge, other) for other in inside))
+    found = wanted or next(free, "")
+    if not found:
+        raise UserError(f"task {task}: both embedded judges had a say in it: give another one with --judge")
+    return found
+
+
+def _same(judge: str, other: tuple[str, str]) -> bool:
+    """By name; folders by content, for one may be a copy of the other. The hub is not asked."""
+    if judge == other[0]:
+        return True
+    folders = locate(judge).folder, locate(*other).folder
+    return None not in folders and revision_of(judge) == revision_of(*other)
 
 
 def pairs_to_ask(run: Run, round_number: int, asking: Asking) -> pa.Table:

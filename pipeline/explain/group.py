@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.base import FilterError, Selector
+from filters.batches import of_worker
 from filters.duplicates import Duplicates
 from filters.near_copies import Documents, Links, Words
 from filters.near_duplicates import TEXTS, NearDuplicates
@@ -83,12 +84,13 @@ def _heads(selector: Duplicates, rows: Sequence[Row]) -> list[int]:
     pairs = pa.table({name: [row[name] for row in rows] for name in ("pair_id", "task", "context_id", *TEXTS)})
     names = dict.fromkeys(name for row in rows for name in _scores(row))
     scores = pa.table({name: pa.array([_scores(row).get(name) for row in rows], pa.float32()) for name in names})
+    threads = of_worker(selector.threads)
     spec = JudgeSpec(
         *(selector.model, selector.revision, selector.entailment_label),
-        *(selector.token_budget, selector.threads, selector.device),
+        *(selector.token_budget, threads, selector.device),
     )
     encoder = open_encoder(
-        *(selector.encoder, selector.encoder_revision, selector.token_budget, selector.threads, selector.device)
+        *(selector.encoder, selector.encoder_revision, selector.token_budget, threads, selector.device)
     )
     return selector.heads(open_judge(spec), encoder, pairs, scores)
 

@@ -106,11 +106,16 @@ def licence_of(run: Run, recipe: Mapping[str, Json], round_number: int, given: s
 
 
 def _judges(recipe: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    """Every judge by its reference, and the tasks that it judges."""
-    common, tasks = str(recipe.get("models", {}).get("judge", "")), recipe.get("tasks", {})
-    own = {name: str(task.get("judge") or common) for name, task in tasks.items()}
-    for judge in dict.fromkeys(own.values()):
-        yield judge, " and ".join(name for name, asked in own.items() if asked == judge)
+    """Every judge by its reference, and the tasks in which it had a say: a filter may name one of its own."""
+    common = str(recipe.get("models", {}).get("judge", ""))
+    asked: dict[str, list[str]] = {}
+    for name, task in recipe.get("tasks", {}).items():
+        tables = [*task.get("panel", {}).values(), *task.get("select", {}).values()]
+        own = [str(params["model"]) for params in tables if "entailment_label" in params and params.get("model")]
+        for judge in dict.fromkeys([str(task.get("judge") or common), *own]):
+            asked.setdefault(judge, []).append(name)
+    for judge, names in asked.items():
+        yield judge, ", ".join(names)
 
 
 def _contexts(run: Run, recipe: Mapping[str, Json], round_number: int, parts: CardParts) -> Json:

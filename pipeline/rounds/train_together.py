@@ -18,7 +18,7 @@ from pipeline.errors import StageError, one_line
 from pipeline.rounds.train_student import silent
 from pipeline.stage import Resources
 from student.dataset import Pair
-from student.errors import StudentError
+from student.errors import NoNumberError, StudentError
 from student.learning import Point
 from student.train import Trained, TrainSpec, train
 
@@ -115,7 +115,7 @@ def _one_worker(config: Mapping[str, Any]) -> None:
     tell = partial(note_step, task.work / STEPS) if first else silent
     try:
         result = asdict(train(task.spec, task.pairs, task.validation, task.place, task.work, tell, task.rehearsed))
-    except StudentError as error:  # the same on every worker, for losses are shared: another attempt would end so too
+    except NoNumberError as error:  # raised by every worker at once, and another attempt would end so too
         result = {REFUSED: str(error)}
     if first:
         (task.work / RESULT).write_text(json.dumps(result))

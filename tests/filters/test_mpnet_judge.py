@@ -1,4 +1,4 @@
-"""The second judge: cut from a training, put on its base again, and asked like any other."""
+"""The larger judge: cut from a training, put on its base again, and asked like any other."""
 
 import json
 import shutil

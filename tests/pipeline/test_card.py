@@ -214,3 +214,15 @@ def test_models_that_are_not_published(run: Run) -> None:
     with pytest.raises(UserError, match="student, before training org/t5 states none"):
         make()
     make("apache-2.0")
+
+
+def test_each_judge_is_named_with_its_tasks_and_its_training_sets(run: Run) -> None:
+    text = run.recipe_file.read_text()
+    run.recipe_file.write_text(text + f'[tasks.paraphrase]\njudge = "{EMBEDDED_MPNET_JUDGE}"\n')
+    said = card(run)
+    assert "| judge of summary (it chose, it wrote nothing) | embedded:nli-minilm |" in said
+    assert "| judge of paraphrase (it chose, it wrote nothing) | embedded:nli-mpnet |" in said
+    assert said.count("| LingNLI |") == 2
+    run.recipe_file.write_text(text + '[tasks.paraphrase]\njudge = "org/judge"\n')
+    with pytest.raises(UserError, match="what the judge org/judge was trained on is not said"):
+        card(run)

@@ -67,6 +67,7 @@ def small(recipe: str, teacher: Path, judge: Path, student: Path, count: int = 6
     values |= {f"run.resources.{stage}.gpus": 0.0 for stage in stages}
     values |= {f"run.resources.{stage}.threads": 1 for stage in ("contexts", "candidates", "pairs", "scores")}
     for task in TASKS:
+        values |= {f"tasks.{task}.judge": judge} if found.tasks[task].judge else {}
         for name in ("entailment", "reverse_entailment"):
             if name in found.tasks[task].panel:
                 values[f"tasks.{task}.panel.{name}.min_probability"] = 0.1

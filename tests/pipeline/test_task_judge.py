@@ -1,12 +1,13 @@
 """A task may have a judge of its own; who had no say in a task is then another one for each."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from filters.duplicates import Duplicates
 from filters.entailment import Entailment
-from filters.models import EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE
+from filters.models import EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE, locate
 from pipeline.errors import UserError
 from pipeline.evaluation.second_opinion import outside_judge
 from pipeline.recipe import load
@@ -71,6 +72,8 @@ def test_a_judge_that_is_none_is_refused(file: Path) -> None:
         load(file, ["tasks.summary.judge=embedded:x"])
     with pytest.raises(RecipeError, match=r"tasks\.summary\.judge_revision: belongs to no judge"):
         load(file, ["tasks.summary.judge_revision=v3"])
+    with pytest.raises(RecipeError, match=r"tasks\.summary\.judge"):
+        load(file, ["tasks.summary.judge=''"])
 
 
 def test_the_outsider_of_a_task_is_the_embedded_judge_that_its_panel_does_not_ask(tiny_judge: Path) -> None:
@@ -82,3 +85,24 @@ def test_the_outsider_of_a_task_is_the_embedded_judge_that_its_panel_does_not_as
     assert outside_judge(news, "summary", str(tiny_judge)) == str(tiny_judge)
     with pytest.raises(UserError, match="it chose the pairs of paraphrase"):
         outside_judge(news, "paraphrase", EMBEDDED_MPNET_JUDGE)
+
+
+def test_a_judge_that_one_filter_names_has_had_its_say(tiny_judge: Path) -> None:
+    asks = f"tasks.summary.panel.entailment.model={EMBEDDED_MPNET_JUDGE}"
+    with pytest.raises(UserError, match="both embedded judges had a say in it: give another one with --judge"):
+        outside_judge(load("news", [asks]), "summary")
+    everywhere = load("news", [asks, f"tasks.summary.select.duplicates.model={EMBEDDED_MPNET_JUDGE}"])
+    assert outside_judge(everywhere, "summary") == EMBEDDED_JUDGE
+    with pytest.raises(UserError, match="it chose the pairs of summary"):
+        outside_judge(everywhere, "summary", EMBEDDED_MPNET_JUDGE)
+
+
+def test_a_copy_of_a_judge_is_no_outsider_and_a_judge_of_the_hub_is_not_looked_up(tmp_path: Path) -> None:
+    copy = shutil.copytree(locate(EMBEDDED_MPNET_JUDGE).folder or "", tmp_path / "copy")
+    with pytest.raises(UserError, match="it chose the pairs of paraphrase"):
+        outside_judge(load("news"), "paraphrase", str(copy))
+    hub = load("news", ["tasks.paraphrase.judge=org/judge"])
+    assert outside_judge(hub, "paraphrase") == EMBEDDED_MPNET_JUDGE
+    assert outside_judge(hub, "paraphrase", "org/other") == "org/other"
+    with pytest.raises(UserError, match="it chose the pairs of paraphrase"):
+        outside_judge(hub, "paraphrase", "org/judge")

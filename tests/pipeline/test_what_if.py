@@ -437,6 +437,7 @@ def test_the_command_refuses_in_one_line(brought: list[str], capfd: pytest.Captu
     for words, wanted_word in [
         (["--dry-run", "--set", "tasks.summary.panel.length.below=0.7"], "nearest is"),
         (["--dry-run", "--set", "models.judge=org/another"], "models.judge"),
+        (["--dry-run", "--set", "tasks.summary.judge=org/another"], "tasks.summary.judge"),
         (["--dry-run", "--set", "models.teacher=gpt2"], "models.teacher"),
         (["--dry-run", "--set", "tasks.summary.panel.numbers.both_ways=true"], "numbers.both_ways: false -> true"),
         (["--dry-run", "--pairs", "mine.jsonl"], "--pairs"),
