@@ -15,8 +15,8 @@ from bench.machine import table
 from pipeline.store import Run
 
 METRICS = {
-    "summary": ("rouge1", "rouge2", "rougeL", "rougeL_recall75", "bertscore", "compression", "novel_2"),
-    "paraphrase": ("bleu", "ibleu", "bert_ibleu", "bertscore", "novel_2"),
+    "summary": ("rouge1", "rouge2", "rougeL", "rougeL_recall75", "bertscore", "compression", "novel_2", "faithfulness"),
+    "paraphrase": ("bleu", "ibleu", "bert_ibleu", "bertscore", "novel_2", "faithfulness"),
 }
 Results = Mapping[str, Any]
 
