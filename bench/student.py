@@ -56,7 +56,7 @@ def main(
     count: Annotated[int, typer.Option(min=1)] = 512,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
     threads: Annotated[int, typer.Option(min=1)] = 2,
-    beams: Annotated[int, typer.Option(min=1)] = 4,
+    beams: Annotated[int, typer.Option(min=1)] = Decoding().beams,
 ) -> None:
     """Print the table and the JSON line."""
     torch.set_num_threads(threads)

@@ -1,14 +1,15 @@
 """A student writes: sources in, as many rewrites of each as asked for, batched by length.
 
 Two engines for the same weights: CTranslate2, faster on processors, and transformers, for GPUs. Beams look for the
-likeliest; samples are drawn at a temperature from the nucleus. What a control word asks for is also seen to: of several
-candidates one that lies in the bucket is taken.
+likeliest; samples are drawn at a temperature from the nucleus. Of the beams the one with the fewest slips is taken
+(student/slips.py). What a control word asks for is also seen to: of several candidates one that lies in the bucket.
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from student.dataset import prompt
 from student.errors import StudentError
 from student.model import revision_of
 from student.settings import Decoding
+from student.slips import slips, whole_words
 from student.train import about
 
 LOG = logging.getLogger(__name__)
@@ -122,26 +124,38 @@ class Rewriter:
     def rewrite(
         self, task: str, sources: Sequence[str], controls: Controls | None = None, seed: int = 0
     ) -> list[list[Rewrite]]:
-        """The rewrites of each source, best first (beams) or as drawn (samples); nearest first to what is asked for."""
+        """The rewrites of each source: beams with the fewest slips first, samples as they were drawn; where something
+        is asked for, those nearest to it first."""
         wanted = controls or Controls()
         instruction = self.instruction(task)
         if wanted.words and not self.known.get("controls"):
             raise StudentError(f"{self.folder}: it learned no control words; leave --length and --novelty out")
         if self._write is None:
             self._write = Writer(str(self.folder), "", self.engine, self.threads, self.device).open()
-        asked = max(self.decoding.samples, CHOICES) if wanted.words else self.decoding.samples
+        kept, drawn = self.decoding.samples, self.decoding.temperature > 0
+        asked = max(kept, CHOICES if wanted.words else 1 if drawn else self.decoding.beams)
         prompts = [prompt(instruction, source, wanted) for source in sources]
         found = self._write(prompts, replace(self.decoding, samples=asked), seed)
-        if not wanted.words:
+        if drawn and not wanted.words:
             return found
-        kept = self.decoding.samples
-        return [_fitting(s, rows, wanted)[:kept] for s, rows in zip(sources, found, strict=True)]
+        return [_fitting(s, rows, wanted, self._common)[:kept] for s, rows in zip(sources, found, strict=True)]
+
+    @cached_property
+    def _common(self) -> frozenset[str]:
+        from transformers import AutoTokenizer
+
+        return whole_words(AutoTokenizer.from_pretrained(self.folder))
 
 
-def _fitting(source: str, rows: Sequence[Rewrite], wanted: Controls) -> list[Rewrite]:
-    """Those that lie in every bucket asked for first, then the nearest; in either the likeliest first, by their tokens'
-    mean: beams come so, samples do not."""
-    return sorted(rows, key=lambda row: (_distance(source, row.text, wanted), -row.logprob / max(1, row.tokens)))
+def _fitting(source: str, rows: Sequence[Rewrite], wanted: Controls, common: Set[str] = frozenset()) -> list[Rewrite]:
+    """Those that lie in every bucket asked for first, then the nearest; of these the fewest slips; of these the
+    likeliest first: beams come so, what may be samples goes by its tokens' mean."""
+
+    def order(row: Rewrite) -> tuple[float, int, float]:
+        mean = -row.logprob / max(1, row.tokens) if wanted.words else 0.0
+        return _distance(source, row.text, wanted), slips(source, row.text, common), mean
+
+    return sorted(rows, key=order)
 
 
 def _distance(source: str, text: str, wanted: Controls) -> float:

@@ -10,6 +10,7 @@ from student.controls import Controls, length_bucket
 from student.errors import StudentError
 from student.generate import CHOICES, Engine, Rewrite, Rewriter, Write, Writer, _fitting, batch_seed, batched
 from student.settings import Decoding
+from student.slips import slips
 
 pytestmark = pytest.mark.usefixtures("own_home")
 ENGINES: tuple[Engine, ...] = ("ctranslate2", "transformers")
@@ -119,6 +120,7 @@ def test_a_length_is_seen_to(tiny_student: Path, samples: int, beams: int) -> No
     every = student._write(prompts, student.decoding, 0) if student._write else []
     for source, row, all_of in zip(sources, kept, every, strict=True):
         fits = [each for each in all_of if length_bucket(source, each.text) == "medium"]
+        fits.sort(key=lambda each: slips(source, each.text, student._common))
         assert len(row) == samples
         assert row[: len(fits)] == fits[:samples]
 

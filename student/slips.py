@@ -1,0 +1,36 @@
+"""Slips of a small student that its text alone betrays: words put together wrongly, and an end in the middle.
+
+It copies a word piece after piece, and at a place where it leaves something out it may go on in another word:
+"officialsday". And it has learned that a text ends with a period, so it may stop at "Gen." Beams often differ in just
+that. Counting says which of them has fewest; what a good student writes is hardly ever counted.
+"""
+
+import re
+from collections.abc import Set
+from typing import Any
+
+WORD_BEGINS = "▁"
+"""What SentencePiece writes for the space before a word."""
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+
+
+def whole_words(tokenizer: Any) -> frozenset[str]:
+    """Words that the vocabulary has as one piece, folded: common ones, which cannot be put together wrongly."""
+    pieces = (piece[1:] for piece in tokenizer.get_vocab() if piece.startswith(WORD_BEGINS))
+    return frozenset(piece.casefold() for piece in pieces if _WORD.fullmatch(piece))
+
+
+def slips(source: str, text: str, known: Set[str]) -> int:
+    """Words and figures of the text that neither the source nor `known` has, and one more for an end at a period that
+    stands inside the source."""
+    own = set(_WORD.findall(source.casefold()))
+    strange = sum(word not in own and word not in known for word in _WORD.findall(text.casefold()))
+    return strange + stops_short(source, text)
+
+
+def stops_short(source: str, text: str) -> bool:
+    """Whether the last word is one of the source's, cut or whole, whose period ends no sentence: "Gen.", "78."."""
+    words = text.casefold().split()
+    if not words or not words[-1].endswith("."):
+        return False
+    return any(word.startswith(words[-1]) for word in source.casefold().split()[:-1])

@@ -1,0 +1,71 @@
+"""Slips: words that nobody knows, and an end in the middle of the source; of several beams the one with fewest."""
+
+from pathlib import Path
+
+import pytest
+from toy_student import sentences
+
+from student.controls import Controls
+from student.generate import Rewrite, Rewriter, _fitting
+from student.settings import Decoding
+from student.slips import slips, stops_short, whole_words
+
+SOURCE = "Officials said on Thursday that Gen. Pinochet spent 78.1 percent of U.S. aid in Zürich."
+KNOWN = frozenset({"the", "money"})
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Officials said that Pinochet spent the money.", 0),
+        ("officials SAID", 0),
+        ("Officialsday said on Thursday.", 1),
+        ("Officialsday said on Wednesday in zürichs.", 3),
+        ("He spent 78.", 2),  # "he", and the end
+        ("Pinochet spent 79.1 percent.", 1),
+        ("Officials said that Gen.", 1),
+        ("Officials said that U.", 1),
+        ("Pinochet spent aid in Zürich.", 0),
+        ("", 0),
+        (" . ", 0),
+        ("日本", 1),
+    ],
+)
+def test_slips_are_counted(text: str, number: int) -> None:
+    assert slips(SOURCE, text, KNOWN) == number
+
+
+def test_the_end_of_the_source_is_an_end() -> None:
+    assert not stops_short("It was Gen.", "It was Gen.")
+    assert not stops_short("", "Gen.")
+    assert stops_short("Gen. Smith said so.", "Gen.")
+
+
+def test_whole_words_are_pieces_with_a_space_before_them(tiny_t5: Path) -> None:
+    from transformers import AutoTokenizer
+
+    known = whole_words(AutoTokenizer.from_pretrained(tiny_t5))
+    assert known and all(word == word.casefold() and word.isalnum() for word in known)
+
+
+def test_the_beam_with_the_fewest_slips_comes_first() -> None:
+    texts = ("Officialsday said.", "Officials said that Gen.", "Officials said on Thursday.", "Said on Thursday.")
+    rows = [Rewrite(text, -float(place), 4, True) for place, text in enumerate(texts)]
+    best = _fitting(SOURCE, rows, Controls(), KNOWN)
+    assert [row.text for row in best] == [texts[2], texts[3], texts[0], texts[1]]  # likelier first where they are even
+
+
+def test_beams_are_chosen_among_and_samples_are_not(tiny_student: Path) -> None:
+    texts = sentences(6, 3)
+    every = Rewriter(tiny_student, threads=1, decoding=Decoding(samples=4, beams=4))
+    one = Rewriter(tiny_student, threads=1, decoding=Decoding(beams=4))
+    for source, rows, (only,) in zip(
+        texts, every.rewrite("summary", texts), one.rewrite("summary", texts), strict=True
+    ):
+        counts = [slips(source, row.text, one._common) for row in rows]
+        assert counts == sorted(counts) and only == rows[0]
+    drawn = Decoding(samples=3, temperature=1.0)
+    student = Rewriter(tiny_student, threads=1, decoding=drawn)
+    write = Rewriter(tiny_student, threads=1, decoding=drawn)
+    assert student.rewrite("summary", texts, seed=1) == write.rewrite("summary", texts, seed=1)
+    assert "_common" not in student.__dict__
