@@ -2,7 +2,7 @@
 
 For every benchmark that the first run was evaluated on: each system's mean over the runs, with the smallest and
 largest; and how often the 95% interval of a paired difference is clear of 0. Baselines are the same in every run; a run
-may lack a student of a later round.
+may lack a student of a later round, and any but the first one a metric (`evaluate --no-faithfulness`).
 """
 
 import json
@@ -36,12 +36,15 @@ def _means(found: Sequence[Results]) -> str:
     rows = []
     for system in dict.fromkeys(name for each in found for name in each["systems"]):
         having = [each["systems"][system] for each in found if system in each["systems"]]
-        rows.append((system, *(_cell([scores[m]["value"] for scores in having]) for m in metrics), len(having)))
+        cells = (_cell([scores[metric]["value"] for scores in having if metric in scores]) for metric in metrics)
+        rows.append((system, *cells, len(having)))
     return table(("system", *metrics, "runs"), rows)
 
 
 def _cell(values: Sequence[float]) -> str:
-    """The mean; with the smallest and largest where the runs differ."""
+    """The mean; with the smallest and largest where the runs differ; a dash for nothing."""
+    if not values:
+        return "-"
     shown = f"{mean(values):.1f}" if abs(mean(values)) > 2 else f"{mean(values):.2f}"
     return shown if len(set(values)) == 1 else f"{shown} ({min(values):.1f} to {max(values):.1f})"
 
