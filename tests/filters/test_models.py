@@ -71,7 +71,7 @@ def test_one_output_is_no_classifier() -> None:
 
 @pytest.mark.parametrize("reference", ["embedded:nothing", "/no/such/folder", "./no-such", "a b", "", "x/y/z"])
 def test_unknown_model_is_one_clear_line(reference: str) -> None:
-    with pytest.raises(FilterError, match="wanted embedded:nli-minilm") as caught:
+    with pytest.raises(FilterError, match="wanted embedded:nli-mpnet, embedded:nli-minilm") as caught:
         locate(reference)
     assert repr(reference) in str(caught.value) and "\n" not in str(caught.value)
 

@@ -120,14 +120,14 @@ def test_the_page_says_how_and_marks_the_best(found: Evaluation) -> None:
     lines = {line.split(" | ")[0].strip("| "): line for line in text.split("## ")[1].splitlines()}
     assert "**100.0 [100.0, 100.0]**" in lines["good"] and "**" not in lines["mute"]
     assert "1 rows were refused (line 3: source is blank)" in text
-    assert "encoder: tiny" in text and "by a judge, which was not in the loop" in text
+    assert "encoder: tiny" in text and "by a judge, which did not choose this task's pairs" in text
     assert "| twin - copy | +0.0 [+0.0, +0.0] |" in text
 
 
 def test_without_encoder_and_judge_the_page_says_so() -> None:
     found = evaluate(DATA, "paraphrase", {"copy": list(SOURCES)}, Options(resamples=10))
     text = page(found)
-    assert "No encoder: BERTScore is absent." in text and "no judge that was not in the loop was given" in text
+    assert "No encoder: BERTScore is absent." in text and "no judge was asked" in text
     assert "BERT-iBLEU |" not in text and results(found)["judge"] is None
 
 
