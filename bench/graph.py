@@ -58,8 +58,6 @@ def main(
     """Compare, print the tables, end with one line of JSON."""
     print(machine(), flush=True)
     specs = selectors(load(str(run / "recipe.toml"), []))
-    if len({judge_spec(spec) for spec in specs.values()}) > 1:
-        raise FilterError(f"{run}: its tasks have different judges; wanted one; filter it with one judge for all first")
     first = next(iter(specs.values()))
     ask = Answers(open_judge(judge_spec(first)), answers, revision_of(first.model, first.revision))
     encoder = open_encoder(first.encoder, first.encoder_revision, first.token_budget, first.threads, first.device)
@@ -76,10 +74,17 @@ def main(
 
 
 def selectors(recipe: Recipe) -> dict[str, Duplicates]:
-    """The recipe's `duplicates` of each task, by meaning alone: who uses a sentence is another question."""
-    found = {task: s for task in recipe.tasks for s in recipe.selectors(task) if isinstance(s, Duplicates)}
+    """The recipe's `duplicates` of each task, by meaning alone: who uses a sentence is another question.
+
+    Tasks of another judge than `models.judge` are left out: one judge's answers are shared between all tasks here.
+    """
+    every = {task: s for task in recipe.tasks for s in recipe.selectors(task) if isinstance(s, Duplicates)}
+    found = {task: spec for task, spec in every.items() if spec.model == recipe.models.judge}
     if not found:
-        raise FilterError(f"recipe {recipe.name}: no task selects by 'duplicates'; wanted one; choose another run")
+        raise FilterError(
+            f"recipe {recipe.name}: no task selects by 'duplicates' with models.judge; wanted one; choose another run"
+        )
+    print(f"tasks: {', '.join(found)}", flush=True)
     return {task: replace(spec, sentence_once=False) for task, spec in found.items()}
 
 
