@@ -32,7 +32,7 @@ PUBLISH = $(LOOK) --repo '$(REPO)' $(if $(LICENSE),--licence '$(LICENSE)') $(if 
 	$(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run)
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
-.PHONY: help setup run generate filter distill evaluate diversity report export publish publish-model verify serve explain second-opinion pretrain-student bench-student bench-control status show calibrate-gate test test-all check bench bench-judge bench-filters \
+.PHONY: help setup run generate filter distill evaluate rewrite diversity report export publish publish-model verify serve explain second-opinion pretrain-student bench-student bench-control status show calibrate-gate test test-all check bench bench-judge bench-filters \
 	bench-graph bench-near-duplicates docs judge calibrate clean lock
 
 help: ## what there is to do
@@ -59,6 +59,9 @@ distill: setup ## students and what they write: ROUND=r ends with student r
 
 evaluate: setup ## students against baselines: RUN=name DATA=rows.jsonl TASK=summary|paraphrase CONTROLS='short rewritten'
 	$(PIPELINE) evaluate $(LOOK) --data '$(DATA)' --task '$(TASK)' $(foreach word,$(CONTROLS),--controls '$(word)')
+
+rewrite: setup ## sentences of FILE rewritten by a run's student, chosen by its panel: RUN=name TASK=summary|paraphrase
+	$(PIPELINE) rewrite $(LOOK) --task '$(TASK)' --file '$(FILE)'
 
 diversity: setup ## the corpus beside other sets: RUN=name AGAINST='file[:column] ...'
 	$(PIPELINE) diversity $(LOOK) $(foreach file,$(AGAINST),--against '$(file)')

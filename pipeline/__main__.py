@@ -20,6 +20,7 @@ from pipeline.commands.explain import explain
 from pipeline.commands.export import export
 from pipeline.commands.publish import publish, publish_model, verify
 from pipeline.commands.report import report
+from pipeline.commands.rewrite import rewrite
 from pipeline.commands.second_opinion import second_opinion
 from pipeline.commands.serve import serve
 from pipeline.errors import PipelineError, UserError
@@ -181,6 +182,7 @@ app.command()(serve)
 app.command()(explain)
 app.command()(export)
 app.command()(evaluate)
+app.command()(rewrite)
 app.command()(diversity)
 app.command("second-opinion")(second_opinion)
 

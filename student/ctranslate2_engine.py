@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from student.choice import Rewrite
 from student.errors import StudentError
-from student.generate import Rewrite, batch_seed, batched, coded
+from student.generate import batch_seed, batched, coded
 from student.model import home, load, revision_of
 from student.settings import Decoding
 

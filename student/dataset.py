@@ -13,6 +13,9 @@ from student.errors import StudentError
 from student.learning import Batch, collate
 from student.noise import DENOISE, Noise, break_sentence, strange_pair
 
+DOTTED = 0.25
+"""Of the words made strange: else a student learns from short sentences that every period ends the text."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -135,7 +138,7 @@ class Epochs:
 
     def _varied(self, pairs: list[Pair], asked: list[Controls], rng: np.random.Generator) -> list[Pair]:
         """The pairs, some with strange words, some in lower case. Validation is measured on pairs as they are."""
-        noise = replace(Noise(), strange_share=self.mix.strange_share)
+        noise = replace(Noise(), strange_share=self.mix.strange_share, dotted=DOTTED)
         made = []
         for pair, wanted in zip(pairs, asked, strict=True):
             other = self.pairs[int(rng.integers(len(self.pairs)))].source

@@ -1,42 +1,29 @@
 """A student writes: sources in, as many rewrites of each as asked for, batched by length.
 
 Two engines for the same weights: CTranslate2, faster on processors, and transformers, for GPUs. Beams look for the
-likeliest; samples are drawn at a temperature from the nucleus. Of the beams the one with the fewest slips is taken
-(student/slips.py). What a control word asks for is also seen to: of several candidates one that lies in the bucket.
+likeliest; samples are drawn at a temperature from the nucleus. Which of several is taken: student/choice.py.
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from student.batches import fill
-from student.controls import Controls, length_range, length_ratio, novel_bigrams, novelty_range
+from student.choice import Rate, Rewrite, best_first
+from student.controls import Controls
 from student.dataset import prompt
 from student.errors import StudentError
 from student.model import revision_of
 from student.settings import Decoding
-from student.slips import slips, whole_words
+from student.slips import whole_words
 from student.train import about
 
 LOG = logging.getLogger(__name__)
 Engine = Literal["auto", "ctranslate2", "transformers"]
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """One rewrite. `ended`: it came to its end.
-
-    `logprob` is in nats, summed over its tokens, end token included, each among those that were allowed in its place.
-    """
-
-    text: str
-    logprob: float
-    tokens: int
-    ended: bool
 
 
 Write = Callable[[Sequence[str], Decoding, int], list[list[Rewrite]]]
@@ -98,7 +85,7 @@ def batch_seed(seed: int, prompts: Sequence[str]) -> int:
 
 
 CHOICES = 16
-"""Candidates of which one that is as asked for is taken (docs/student.md has how often it is found)."""
+"""Candidates of which one is taken, where something is asked for or a panel rates them (docs/student.md)."""
 
 
 @dataclass
@@ -122,10 +109,15 @@ class Rewriter:
         return tasks[task]
 
     def rewrite(
-        self, task: str, sources: Sequence[str], controls: Controls | None = None, seed: int = 0
+        self,
+        task: str,
+        sources: Sequence[str],
+        controls: Controls | None = None,
+        seed: int = 0,
+        rate: Rate | None = None,
     ) -> list[list[Rewrite]]:
-        """The rewrites of each source: beams with the fewest slips first, samples as they were drawn; where something
-        is asked for, those nearest to it first."""
+        """The rewrites of each source, best first (student/choice.py); samples that nothing is asked of as they were
+        drawn."""
         wanted = controls or Controls()
         instruction = self.instruction(task)
         if wanted.words and not self.known.get("controls"):
@@ -133,41 +125,19 @@ class Rewriter:
         if self._write is None:
             self._write = Writer(str(self.folder), "", self.engine, self.threads, self.device).open()
         kept, drawn = self.decoding.samples, self.decoding.temperature > 0
-        asked = max(kept, CHOICES if wanted.words else 1 if drawn else self.decoding.beams)
+        chosen = bool(wanted.words) or rate is not None
+        asked = max(kept, CHOICES if chosen else 1 if drawn else self.decoding.beams)
         prompts = [prompt(instruction, source, wanted) for source in sources]
         found = self._write(prompts, replace(self.decoding, samples=asked), seed)
-        if drawn and not wanted.words:
+        if drawn and not chosen:
             return found
-        return [_fitting(s, rows, wanted, self._common)[:kept] for s, rows in zip(sources, found, strict=True)]
+        texts = [[row.text for row in rows] for rows in found]
+        ratings = rate(task, sources, texts) if rate else [[] for _ in found]
+        ranked = zip(sources, found, ratings, strict=True)
+        return [best_first(source, rows, wanted, self._common, rated)[:kept] for source, rows, rated in ranked]
 
     @cached_property
     def _common(self) -> frozenset[str]:
         from transformers import AutoTokenizer
 
         return whole_words(AutoTokenizer.from_pretrained(self.folder))
-
-
-def _fitting(source: str, rows: Sequence[Rewrite], wanted: Controls, common: Set[str] = frozenset()) -> list[Rewrite]:
-    """Those that lie in every bucket asked for first, then the nearest; of these the fewest slips; of these the
-    likeliest first: beams come so, what may be samples goes by its tokens' mean."""
-
-    def order(row: Rewrite) -> tuple[float, int, float]:
-        mean = -row.logprob / max(1, row.tokens) if wanted.words else 0.0
-        return _distance(source, row.text, wanted), slips(source, row.text, common), mean
-
-    return sorted(rows, key=order)
-
-
-def _distance(source: str, text: str, wanted: Controls) -> float:
-    """How far a rewrite is from the buckets asked for: 0 within, else the sum over both measures.
-
-    A blank one is nowhere; one word alone has no bigram, so it is not as new or as copied as anything.
-    """
-    if not text.strip() or (wanted.novelty and len(text.split()) < 2):
-        return float("inf")
-    measured = []
-    if wanted.length:
-        measured.append((length_ratio(source, text), length_range(wanted.length)))
-    if wanted.novelty:
-        measured.append((novel_bigrams(source, text), novelty_range(wanted.novelty)))
-    return sum(max(low - x, 0.0) if x < high else x - high + 1e-6 for x, (low, high) in measured)

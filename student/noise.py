@@ -8,7 +8,7 @@ cannot be known by heart has to be copied.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,6 +40,8 @@ class Noise:
     they cannot be known by heart, only be copied."""
     strange_words: float = 0.2
     """Share of the words of such an example that are."""
+    dotted: float = 0.0
+    """Share of the strange words that have a period inside or behind: "offi.", "U.S.", "78.1". Not in pretraining."""
 
     def at(self, level: float) -> "Noise":
         """The same with sentences broken less: a level between 0 and 1 of what is added, left out and shuffled."""
@@ -54,6 +56,8 @@ class Noise:
 
 _LETTERS = re.compile(r"[^\W\d_]{4,}")
 _WORD = re.compile(r"[^\W\d_]{4,}|\d+")
+_WORD_AND_PERIOD = re.compile(rf"({_WORD.pattern})(\.(?!\w))?")
+"""A period that a sentence ends with falls together with that of an abbreviation."""
 
 SpanExample = tuple[list[int], list[int]]
 """Source and target, as token ids."""
@@ -95,7 +99,7 @@ def make_strange(text: str, other: str, noise: Noise, rng: np.random.Generator) 
     others = _LETTERS.findall(other) or ["word"]
 
     def replaced(match: re.Match[str]) -> str:
-        return _strange(match[0], others, rng) if rng.random() < noise.strange_words else match[0]
+        return _strange(match[0], others, noise, rng) if rng.random() < noise.strange_words else match[0]
 
     return _WORD.sub(replaced, text)
 
@@ -106,13 +110,30 @@ def strange_pair(source: str, target: str, other: str, noise: Noise, rng: np.ran
         return source, target
     others = _LETTERS.findall(other) or ["word"]
     shared = sorted(set(_WORD.findall(source)) & set(_WORD.findall(target)))
-    new = {word: _strange(word, others, rng) for word in shared if rng.random() < noise.strange_words}
-    made = [_WORD.sub(lambda match: new.get(match[0], match[0]), text) for text in (source, target)]
-    return made[0], made[1]
+    new = {word: _strange(word, others, noise, rng) for word in shared if rng.random() < noise.strange_words}
+    return _replaced(source, new), _replaced(target, new)
 
 
-def _strange(word: str, others: Sequence[str], rng: np.random.Generator) -> str:
-    return _figures(word, rng) if word[0].isdigit() else _blend(word, others[int(rng.integers(len(others)))], rng)
+def _replaced(text: str, new: Mapping[str, str]) -> str:
+    def one(match: re.Match[str]) -> str:
+        made = new.get(match[1], match[1])
+        return made if made.endswith(".") else made + (match[2] or "")
+
+    return _WORD_AND_PERIOD.sub(one, text)
+
+
+def _strange(word: str, others: Sequence[str], noise: Noise, rng: np.random.Generator) -> str:
+    made = _figures(word, rng) if word[0].isdigit() else _blend(word, others[int(rng.integers(len(others)))], rng)
+    return _dotted(made, rng) if noise.dotted and rng.random() < noise.dotted else made
+
+
+def _dotted(word: str, rng: np.random.Generator) -> str:
+    """A decimal, initials or an abbreviation: their period ends no sentence."""
+    if word[0].isdigit():
+        return f"{word}.{rng.integers(10)}"
+    if rng.random() < 0.4:
+        return "".join(f"{letter}." for letter in word[: int(rng.integers(2, 4))].upper())
+    return f"{word[: int(rng.integers(2, 5))]}."
 
 
 def _blend(word: str, other: str, rng: np.random.Generator) -> str:

@@ -1,8 +1,7 @@
 """`python -m student rewrite`: sentences in, rewrites out."""
 
 import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -10,82 +9,69 @@ from typing import Annotated, Literal
 
 import typer
 
+from student.choice import Rewrite
+from student.controls import LENGTHS, NOVELTIES, Controls
 from student.errors import StudentError
+from student.sources import sources
 
 AT_ONCE = 2048
 """Sentences read and written at a time: enough to sort by length, few enough to see the first ones soon."""
+RewriteAll = Callable[[Sequence[str]], list[list[Rewrite]]]
+"""Sources in, the rewrites of each out."""
+
+Sentence = Annotated[str, typer.Argument(help="One sentence; else --file, else one a line from standard input.")]
+Task = Annotated[str, typer.Option(help="One of the tasks that the student learned.")]
+Lines = Annotated[Path | None, typer.Option(help="Text, one sentence a line, or .jsonl with the key `source`.")]
+Length = Annotated[str, typer.Option(help="shortest, short, medium, long or full; default: not asked.")]
+Novelty = Annotated[str, typer.Option(help="copied, mixed or rewritten; default: not asked.")]
+Samples = Annotated[int, typer.Option(min=1, max=256, help="Rewrites of each sentence.")]
+Temperature = Annotated[float, typer.Option(min=0, max=5, help="0: by beam search.")]
+Seed = Annotated[int, typer.Option(min=0, help="Draws the samples.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads to compute with.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Form = Annotated[Literal["text", "jsonl"], typer.Option("--format", help="text: rewrites alone.")]
 
 
 def rewrite(
-    sentence: Annotated[
-        str, typer.Argument(help="One sentence; else --file, else one a line from standard input.")
-    ] = "",
+    sentence: Sentence = "",
     model: Annotated[
         Path, typer.Option(help="The folder of a trained student: data/runs/RUN/round-1/student/model.")
     ] = (Path("data/runs/news/round-1/student/model")),
-    task: Annotated[str, typer.Option(help="One of the tasks that the student learned.")] = "summary",
-    file: Annotated[
-        Path | None, typer.Option(help="Text, one sentence a line, or .jsonl with the key `source`.")
-    ] = None,
-    length: Annotated[str, typer.Option(help="shortest, short, medium, long or full; default: not asked.")] = "",
-    novelty: Annotated[str, typer.Option(help="copied, mixed or rewritten; default: not asked.")] = "",
-    samples: Annotated[int, typer.Option(min=1, max=256, help="Rewrites of each sentence.")] = 1,
-    temperature: Annotated[float, typer.Option(min=0, max=5, help="0: the likeliest, by beam search.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the samples.")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="Threads to compute with.")] = 2,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    form: Annotated[Literal["text", "jsonl"], typer.Option("--format", help="text: rewrites alone.")] = "text",
+    task: Task = "summary",
+    file: Lines = None,
+    length: Length = "",
+    novelty: Novelty = "",
+    samples: Samples = 1,
+    temperature: Temperature = 0.0,
+    seed: Seed = 0,
+    threads: Threads = 2,
+    device: Device = "cpu",
+    form: Form = "text",
 ) -> None:
     """Rewrite sentences with a trained student."""
-    from student.controls import LENGTHS, NOVELTIES, Controls
     from student.generate import Rewriter
     from student.settings import Decoding
 
-    for name, value, known in (("--length", length, LENGTHS), ("--novelty", novelty, NOVELTIES)):
-        if value and value not in known:
-            raise StudentError(f"{name} {value!r}: wanted one of {', '.join(known)}")
+    wanted = controls(length, novelty)
     decoding = replace(Decoding(), samples=samples, temperature=temperature)
     student = Rewriter(model, threads=threads, device=device, decoding=decoding)
     student.instruction(task)
-    lines = _sentences([sentence], "sentence") if sentence else _lines(file)
+    write_all(lambda batch: student.rewrite(task, batch, wanted, seed), sources(sentence, file), task, form)
+
+
+def controls(length: str, novelty: str) -> Controls:
+    """What is asked for, if it is known."""
+    for name, value, known in (("--length", length, LENGTHS), ("--novelty", novelty, NOVELTIES)):
+        if value and value not in known:
+            raise StudentError(f"{name} {value!r}: wanted one of {', '.join(known)}")
+    return Controls(length, novelty)
+
+
+def write_all(rewrite_all: RewriteAll, lines: Iterator[str], task: str, form: str) -> None:
+    """Print the rewrites of every line, as soon as those that are read at a time are written."""
     while batch := list(islice(lines, AT_ONCE)):
-        for source, found in zip(batch, student.rewrite(task, batch, Controls(length, novelty), seed), strict=True):
+        for source, found in zip(batch, rewrite_all(batch), strict=True):
             _print(source, [each.text for each in found], task, form)
-
-
-def _lines(file: Path | None) -> Iterator[str]:
-    """Sentences of a file or of standard input."""
-    if file is None:
-        yield from _sentences(sys.stdin, "standard input")
-        return
-    if not file.is_file():
-        raise StudentError(f"{file}: no such file; wanted one sentence a line, or .jsonl")
-    with file.open(encoding="utf-8-sig") as lines:
-        yield from _sentences(lines, str(file), file.suffix == ".jsonl")
-
-
-def _sentences(lines: Iterable[str], where: str, as_json: bool = False) -> Iterator[str]:
-    """Blank lines are refused, so that output matches input line by line."""
-    number = 0
-    try:
-        for number, line in enumerate(lines, 1):
-            text = _source(line) if as_json else line
-            if text is None:
-                raise StudentError(f"{where}, line {number}: wanted a JSON object with text under the key `source`")
-            if not text.strip():
-                raise StudentError(f"{where}, line {number}: it is blank; wanted one sentence a line")
-            yield " ".join(text.split())
-    except UnicodeDecodeError:
-        raise StudentError(f"{where}, after line {number}: not UTF-8; save it as UTF-8") from None
-
-
-def _source(line: str) -> str | None:
-    """The text under `source`, None where there is none."""
-    try:
-        text = json.loads(line)["source"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return text if isinstance(text, str) else None
 
 
 def _print(source: str, texts: Sequence[str], task: str, form: str) -> None:

@@ -11,13 +11,16 @@ from typing import Any
 
 WORD_BEGINS = "▁"
 """What SentencePiece writes for the space before a word."""
-_WORD = re.compile(r"[^\W\d_]+|\d+")
+_WORD = re.compile(r"[^\W\d_]+(?:\.[^\W\d_]+)*|\d+(?:[.,]\d+)*")
+"""A word, initials among them ("u.s"), or a figure with all its digits ("8,000", "78.1")."""
 
 
 def whole_words(tokenizer: Any) -> frozenset[str]:
-    """Words that the vocabulary has as one piece, folded: common ones, which cannot be put together wrongly."""
+    """Words that the vocabulary has as one piece, folded: common ones, which cannot be put together wrongly. A single
+    letter is a word only in the source, but for "a" and "I"."""
     pieces = (piece[1:] for piece in tokenizer.get_vocab() if piece.startswith(WORD_BEGINS))
-    return frozenset(piece.casefold() for piece in pieces if _WORD.fullmatch(piece))
+    words = frozenset(piece.casefold() for piece in pieces if _WORD.fullmatch(piece))
+    return words - frozenset(word for word in words if len(word) == 1 and word not in "ai")
 
 
 def slips(source: str, text: str, known: Set[str]) -> int:

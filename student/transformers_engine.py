@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from student.generate import Rewrite, batch_seed, batched, coded
+from student.choice import Rewrite
+from student.generate import batch_seed, batched, coded
 from student.learning import collate
 from student.model import load
 from student.settings import Decoding

@@ -30,6 +30,9 @@ def evaluate(
     ] = "",
     faithfulness: Annotated[bool, typer.Option(help="Ask that judge; it takes about a second for 40 outputs.")] = True,
     controls: Wanted = None,
+    rerank: Annotated[
+        bool, typer.Option(help="Show each student too as the run's panel chooses among its beams.")
+    ] = True,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of what is sampled.")] = 0,
 ) -> None:
     """Metrics with intervals for every student, the teacher zero-shot, and simple baselines."""
@@ -45,7 +48,7 @@ def evaluate(
     found = Run.existing(run)
     recipe = load(found.recipe_file if found.recipe_file.exists() else "news")
     wanted = tuple(map(read_controls, controls or ()))
-    asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, faithfulness, wanted, seed)
+    asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, faithfulness, wanted, rerank, seed)
     evaluation, folder = evaluate_run(found, recipe, asked)
     console = Console()
     if console.is_terminal:

@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.second_opinion import outside_judge
 from pipeline.evaluation.zero_shot import NAME as TEACHER
 from pipeline.evaluation.zero_shot import tokenizer_of, zero_shot
+from pipeline.rating import panel_rating
 from pipeline.recipe import Recipe
 from pipeline.shard import write_atomically
 from pipeline.store import Run, code_version
@@ -26,6 +27,7 @@ from student.baselines import baselines
 from student.benchmark import Benchmark, read_benchmark
 from student.bertscore import Encoder
 from student.bootstrap import RESAMPLES
+from student.choice import Rate
 from student.controls import Controls
 from student.convention import detect, readable
 from student.evaluate import Evaluation, Options, evaluate, results
@@ -33,8 +35,10 @@ from student.evaluation_page import page
 from student.metrics import Faithfulness
 
 TASKS = ("summary", "paraphrase")
-Rewrite = Callable[[Path, str, Sequence[str], Controls], list[str]]
-"""Folder of a student, task, sources and what is asked for in; its best rewrite of each source out."""
+Rewrite = Callable[[Path, str, Sequence[str], Controls, Rate | None], list[str]]
+"""Folder of a student, task, sources, what is asked for and who rates in; its best rewrite of each source out."""
+RERANKED = "reranked"
+"""What a student is called whose rewrites the run's panel has chosen among."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,18 @@ class Asked:
     judge: str = ""  # an NLI model that was not in the loop; "" for the embedded one that was not
     faithfulness: bool = True
     controls: tuple[Controls, ...] = ()  # beside asking for nothing
+    rerank: bool = True  # also: of each student's beams the one that the run's panel likes best
     seed: int = 0
     resamples: int = RESAMPLES
 
 
-def best_rewrites(folder: Path, task: str, sources: Sequence[str], wanted: Controls) -> list[str]:
-    """A student's likeliest rewrite; where something is asked for, the likeliest that is so."""
+def best_rewrites(
+    folder: Path, task: str, sources: Sequence[str], wanted: Controls, rate: Rate | None = None
+) -> list[str]:
+    """A student's best rewrite (student/choice.py)."""
     from student.generate import Rewriter
 
-    return [found[0].text if found else "" for found in Rewriter(folder).rewrite(task, sources, wanted)]
+    return [found[0].text if found else "" for found in Rewriter(folder).rewrite(task, sources, wanted, rate=rate)]
 
 
 def evaluate_run(run: Run, recipe: Recipe, asked: Asked, rewrite: Rewrite = best_rewrites) -> tuple[Evaluation, Path]:
@@ -122,10 +129,13 @@ def _systems(
         kept = run.folder / "evaluation" / "teacher.parquet"
         teacher = decoder(model, revision, recipe.engine)
         found[TEACHER] = zero_shot(asked.task, read, teacher, tokenizer_of(model, revision), kept)
+    rate = panel_rating(recipe) if asked.rerank else None
     for number, folder in students.items():
         for wanted in (Controls(), *asked.controls):
             name = ", ".join(("student " + str(number), *wanted.words.split()))
-            found[name] = rewrite(folder, asked.task, read, wanted)
+            found[name] = rewrite(folder, asked.task, read, wanted, None)
+        if rate:
+            found[f"student {number}, {RERANKED}"] = rewrite(folder, asked.task, read, Controls(), rate)
     return found
 
 

@@ -15,7 +15,8 @@ from filters.wellformed import Wellformed
 from pipeline.records import CANDIDATE, content_id, spaced_seed
 from pipeline.stage import Batch, Output, Resources, StageFunction
 from pipeline.store import StageFolder
-from student.generate import Rewrite, Rewriter
+from student.choice import Rewrite
+from student.generate import Rewriter
 from student.settings import Decoding
 
 Row = dict[str, object]

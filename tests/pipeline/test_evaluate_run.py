@@ -16,6 +16,7 @@ from pipeline.evaluation.evaluate import Asked, evaluate_run, faithfulness, stud
 from pipeline.recipe import Recipe, load
 from pipeline.shard import Header, write_shard
 from pipeline.store import Run
+from student.choice import Rate
 from student.controls import Controls, read_controls
 
 ROWS = [
@@ -25,9 +26,9 @@ ROWS = [
 ]
 
 
-def shouted(folder: Path, task: str, sources: Sequence[str], wanted: Controls) -> list[str]:
-    """A student that shouts what it is for."""
-    return [f"{folder.parent.parent.name} {task}: {source.upper()}" for source in sources]
+def shouted(folder: Path, task: str, sources: Sequence[str], wanted: Controls, rate: Rate | None = None) -> list[str]:
+    """A student that shouts what it is for, and twice where somebody rates."""
+    return [f"{folder.parent.parent.name} {task}: {source.upper()}" * (2 if rate else 1) for source in sources]
 
 
 @pytest.fixture
@@ -64,11 +65,13 @@ def test_every_system_stands_in_one_table(run: Run, recipe: Recipe, data: Path) 
     assert folder == run.folder / "evaluation" / "bench-summary"
     found = json.loads((folder / "results.json").read_text())
     baselines = ["copy", "first 8 words", "first 75 characters"]
-    assert list(found["systems"]) == [*baselines, "teacher, zero-shot", "student 1", "student 2"]
+    students = ["student 1", "student 1, reranked", "student 2", "student 2, reranked"]
+    assert list(found["systems"]) == [*baselines, "teacher, zero-shot", *students]
     assert (found["rows"], found["refused"][0]["line"], found["data"]) == (2, 2, "bench")
     assert found["made"]["run"] == "small" and found["encoder"].endswith("last layer")
     rows = [json.loads(line) for line in (folder / "outputs.jsonl").read_text().splitlines()]
     assert rows[1]["outputs"]["student 2"] == f"round-2 summary: {ROWS[2]['source'].upper()}"
+    assert rows[1]["outputs"]["student 1, reranked"] == rows[1]["outputs"]["student 1"] * 2
     assert rows[1]["references"] == ["Sale delayed.", "Port waits."]
     assert "| student 2 |" in (folder / "results.md").read_text()
 
@@ -87,7 +90,7 @@ def test_a_second_time_gives_the_same_and_asks_no_teacher(
 def test_rounds_limit_and_no_teacher(run: Run, recipe: Recipe, data: Path) -> None:
     add_student(run, 1)
     add_student(run, 3)
-    asked = Asked(data, "summary", rounds=(3,), limit=1, teacher=False, resamples=10)
+    asked = Asked(data, "summary", rounds=(3,), limit=1, teacher=False, rerank=False, resamples=10)
     found, folder = evaluate_run(run, recipe, asked, shouted)
     assert list(found.systems)[3:] == ["student 3"] and folder.name == "bench-summary-first-1"
     assert not (run.folder / "evaluation" / "teacher.parquet").exists()
@@ -103,13 +106,13 @@ def test_students_are_also_asked_for_something(run: Run, recipe: Recipe, data: P
     about.write_text('{"controls": true}')
     heard = []
 
-    def listening(folder: Path, task: str, sources: Sequence[str], wanted: Controls) -> list[str]:
-        heard.append(wanted)
+    def listening(folder: Path, task: str, sources: Sequence[str], wanted: Controls, rate: Rate | None) -> list[str]:
+        heard.append((wanted, rate is None))
         return list(sources)
 
     found, _ = evaluate_run(run, recipe, asked, listening)
-    assert list(found.systems)[3:] == ["student 1", "student 1, short, mixed"]
-    assert heard == [Controls(), Controls("short", "mixed")]
+    assert list(found.systems)[3:] == ["student 1", "student 1, short, mixed", "student 1, reranked"]
+    assert heard == [(Controls(), True), (Controls("short", "mixed"), True), (Controls(), False)]
 
 
 def test_half_made_students_do_not_count(run: Run) -> None:

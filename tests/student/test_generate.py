@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from toy_student import INSTRUCTIONS, sentences
 
+from student.choice import Rewrite, best_first
 from student.controls import Controls, length_bucket
 from student.errors import StudentError
-from student.generate import CHOICES, Engine, Rewrite, Rewriter, Write, Writer, _fitting, batch_seed, batched
+from student.generate import CHOICES, Engine, Rewriter, Write, Writer, batch_seed, batched
 from student.settings import Decoding
 from student.slips import slips
 
@@ -128,7 +129,7 @@ def test_a_length_is_seen_to(tiny_student: Path, samples: int, beams: int) -> No
 def test_the_nearest_where_none_fits() -> None:
     rows = [Rewrite("t" * length, -1.0, 1, True) for length in (90, 20, 56, 66, 60)]
     for length, order in (("medium", [56, 60, 66, 90, 20]), ("short", [56, 60, 66, 20, 90])):
-        assert [len(row.text) for row in _fitting("s" * 100, rows, Controls(length=length))] == order
+        assert [len(row.text) for row in best_first("s" * 100, rows, Controls(length=length))] == order
 
 
 def test_newness_is_seen_to_and_both_at_once() -> None:
@@ -137,25 +138,25 @@ def test_newness_is_seen_to_and_both_at_once() -> None:
     rows = [Rewrite(text, -1.0, 1, True) for text in (copied, mixed, new)]
 
     def order(wanted: Controls) -> list[str]:
-        return [row.text for row in _fitting(source, rows, wanted)]
+        return [row.text for row in best_first(source, rows, wanted)]
 
     assert order(Controls(novelty="copied"))[0] == copied and order(Controls(novelty="copied"))[-1] == new
     assert order(Controls(novelty="mixed"))[0] == mixed
     assert order(Controls(novelty="rewritten")) == [new, mixed, copied]
     longer = Rewrite(source, -0.5, 1, True)
-    assert _fitting(source, [longer, *rows], Controls("medium", "copied"))[0].text == copied
-    assert _fitting(source, [longer, *rows], Controls(novelty="copied"))[0].text == source
+    assert best_first(source, [longer, *rows], Controls("medium", "copied"))[0].text == copied
+    assert best_first(source, [longer, *rows], Controls(novelty="copied"))[0].text == source
 
 
 def test_nothing_and_one_word_are_no_copies() -> None:
     rows = [Rewrite(text, -1.0, 1, True) for text in ("", "Closed.", "one two three 4")]
-    kept = _fitting("one two three four", rows, Controls(novelty="copied"))
+    kept = best_first("one two three four", rows, Controls(novelty="copied"))
     assert [row.text for row in kept] == ["one two three 4", "", "Closed."]
 
 
 def test_of_samples_that_fit_the_likeliest() -> None:
     rows = [Rewrite("t" * 60, logprob, 10, True) for logprob in (-30.0, -3.0, -9.0)]
-    assert [row.logprob for row in _fitting("s" * 100, rows, Controls(length="medium"))] == [-3.0, -9.0, -30.0]
+    assert [row.logprob for row in best_first("s" * 100, rows, Controls(length="medium"))] == [-3.0, -9.0, -30.0]
 
 
 def test_what_a_student_did_not_learn(tiny_student: Path, tmp_path: Path) -> None:

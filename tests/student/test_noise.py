@@ -156,3 +156,17 @@ def test_a_strange_pair_has_the_same_words_in_both() -> None:
         assert words[3] == words[8] and words[5] == "teacher" and short[4] == "large"
     assert strange_pair(source, target, "x", replace(STRANGE, strange_share=0.0), rng) == (source, target)
     assert strange_pair("", "Nothing shared.", "", STRANGE, rng) == ("", "Nothing shared.")
+
+
+def test_dotted_words_are_the_same_in_both_and_end_with_one_period() -> None:
+    """Abbreviations, initials and decimals; where one ends the sentence, its period is the sentence's."""
+    noise = Noise(strange_share=1.0, strange_words=1.0, dotted=1.0)
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        source, target = strange_pair(
+            "Prices rose 12 percent, said officials.", "Officials said: 12.", "Rain", noise, rng
+        )
+        figure = re.search(r"\d+\.\d(?!\d)", source)
+        assert figure and figure[0] in target and ".." not in source + target
+    plain = Noise(strange_share=1.0, strange_words=1.0)
+    assert "." not in strange_pair("Prices rose", "prices rose", "Rain", plain, rng)[0]

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from toy_student import sentences
 
+from student.choice import Rewrite, best_first
 from student.controls import Controls
-from student.generate import Rewrite, Rewriter, _fitting
+from student.generate import Rewriter
 from student.settings import Decoding
 from student.slips import slips, stops_short, whole_words
 
@@ -21,10 +22,13 @@ KNOWN = frozenset({"the", "money"})
         ("officials SAID", 0),
         ("Officialsday said on Thursday.", 1),
         ("Officialsday said on Wednesday in zürichs.", 3),
-        ("He spent 78.", 2),  # "he", and the end
+        ("He spent 78.", 3),  # "he", a figure that is none of the source's, and the end
         ("Pinochet spent 79.1 percent.", 1),
         ("Officials said that Gen.", 1),
-        ("Officials said that U.", 1),
+        ("Officials said that U.", 2),  # no word of the source's, and the end
+        ("U.S. aid", 0),
+        ("U.Senate aid in Zürich", 1),
+        ("Pinochet spent 78 percent.", 1),
         ("Pinochet spent aid in Zürich.", 0),
         ("", 0),
         (" . ", 0),
@@ -51,7 +55,7 @@ def test_whole_words_are_pieces_with_a_space_before_them(tiny_t5: Path) -> None:
 def test_the_beam_with_the_fewest_slips_comes_first() -> None:
     texts = ("Officialsday said.", "Officials said that Gen.", "Officials said on Thursday.", "Said on Thursday.")
     rows = [Rewrite(text, -float(place), 4, True) for place, text in enumerate(texts)]
-    best = _fitting(SOURCE, rows, Controls(), KNOWN)
+    best = best_first(SOURCE, rows, Controls(), KNOWN)
     assert [row.text for row in best] == [texts[2], texts[3], texts[0], texts[1]]  # likelier first where they are even
 
 

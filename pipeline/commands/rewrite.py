@@ -1,0 +1,64 @@
+"""The command `rewrite`: a run's student writes, and the run's panel chooses among its beams."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import UserError
+from student.rewrite_command import (
+    Device,
+    Form,
+    Length,
+    Lines,
+    Novelty,
+    Samples,
+    Seed,
+    Sentence,
+    Task,
+    Temperature,
+    Threads,
+    controls,
+    write_all,
+)
+
+
+def rewrite(
+    run: Annotated[str, typer.Option(help="Name of the run, a folder of data/runs.")],
+    sentence: Sentence = "",
+    round_number: Annotated[int, typer.Option("--round", min=0, help="Which student; 0: the last.")] = 0,
+    task: Task = "summary",
+    file: Lines = None,
+    length: Length = "",
+    novelty: Novelty = "",
+    samples: Samples = 1,
+    temperature: Temperature = 0.0,
+    seed: Seed = 0,
+    threads: Threads = 2,
+    device: Device = "cpu",
+    form: Form = "text",
+) -> None:
+    """Rewrite sentences with a run's student; of its beams the one that the run's panel likes best."""
+    from filters.batches import fixed_threads
+    from pipeline.evaluation.evaluate import student_models
+    from pipeline.rating import panel_rating
+    from pipeline.recipe import load
+    from pipeline.store import Run
+    from student.generate import Rewriter
+    from student.settings import Decoding
+    from student.sources import sources
+
+    found = Run.existing(run)
+    students = student_models(found, (round_number,) if round_number else ())
+    if not students:
+        raise UserError(f"run {run!r}: no student yet: run `make distill RUN={run} ROUND=1` first")
+    recipe = load(found.recipe_file)
+    if task not in recipe.tasks:
+        raise UserError(f"--task {task}: recipe {recipe.name} has no task {task}: it has {', '.join(recipe.tasks)}")
+    decoding = replace(Decoding(), samples=samples, temperature=temperature)
+    wanted = controls(length, novelty)
+    student = Rewriter(students[max(students)], threads=threads, device=device, decoding=decoding)
+    student.instruction(task)  # a task it did not learn is refused before anything is loaded
+    rate = panel_rating(recipe, device)
+    with fixed_threads(threads):
+        write_all(lambda batch: student.rewrite(task, batch, wanted, seed, rate), sources(sentence, file), task, form)

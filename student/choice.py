@@ -1,0 +1,73 @@
+"""Which of several rewrites of a sentence is taken: what is asked for, the fewest faults, the strongest, the likeliest.
+
+Beams of a small student differ in just the places where it goes wrong, so that the choice among them counts for much
+(docs/student.md). Slips can be seen in the text alone; a panel of filters, where there is one, sees the rest.
+"""
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+
+from student.controls import Controls, length_range, length_ratio, novel_bigrams, novelty_range
+from student.slips import slips
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One rewrite. `ended`: it came to its end.
+
+    `logprob` is in nats, summed over its tokens, end token included, each among those that were allowed in its place.
+    """
+
+    text: str
+    logprob: float
+    tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What a panel says of a rewrite: how many of its filters would drop it, and how strong it is: more is better."""
+
+    faults: int = 0
+    strength: float = 0.0
+
+
+Rate = Callable[[str, Sequence[str], Sequence[Sequence[str]]], list[list[Rating]]]
+"""A task, sources, and the rewrites of each in; as many ratings out."""
+
+UNRATED = Rating()
+
+
+def best_first(
+    source: str,
+    rows: Sequence[Rewrite],
+    wanted: Controls,
+    common: Set[str] = frozenset(),
+    ratings: Sequence[Rating] = (),
+) -> list[Rewrite]:
+    """Those that lie in every bucket asked for first, then the nearest; of these the fewest slips and faults; of these
+    the strongest; of these the likeliest: beams come so, what may be samples goes by its tokens' mean."""
+
+    def order(each: tuple[Rewrite, Rating]) -> tuple[float, int, float, float]:
+        row, rating = each
+        mean = -row.logprob / max(1, row.tokens) if wanted.words else 0.0
+        wrong = slips(source, row.text, common) + rating.faults
+        return distance(source, row.text, wanted), wrong, -rating.strength, mean
+
+    rated = zip(rows, ratings or [UNRATED] * len(rows), strict=True)
+    return [row for row, _ in sorted(rated, key=order)]
+
+
+def distance(source: str, text: str, wanted: Controls) -> float:
+    """How far a rewrite is from the buckets asked for: 0 within, else the sum over both measures.
+
+    A blank one is nowhere; one word alone has no bigram, so it is not as new or as copied as anything.
+    """
+    if not text.strip() or (wanted.novelty and len(text.split()) < 2):
+        return float("inf")
+    measured = []
+    if wanted.length:
+        measured.append((length_ratio(source, text), length_range(wanted.length)))
+    if wanted.novelty:
+        measured.append((novel_bigrams(source, text), novelty_range(wanted.novelty)))
+    return sum(max(low - x, 0.0) if x < high else x - high + 1e-6 for x, (low, high) in measured)

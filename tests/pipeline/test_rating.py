@@ -1,0 +1,99 @@
+"""A panel's rating of rewrites: the faults and the strength that each filter alone would give, models asked no more
+than a run would ask them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+import pytest
+from toy_filters import SENTENCES, Diarist, asked, chance
+
+from filters.base import Cost, Panel, Role, Scorer
+from filters.length import Length
+from filters.overlap import Overlap
+from filters.pairwise import at_least
+from pipeline.rating import OpenedPanel, panel_rating
+from pipeline.recipe import load
+from student.choice import Rating
+
+PAIRS = [(source, text) for source in SENTENCES for text in (*SENTENCES, "", " ")]
+NEAR = 0.25
+
+
+class Judge(Diarist):
+    """A diarist that counts as a judge."""
+
+    role: ClassVar[Role | None] = "judge"
+
+
+class SecondJudge(Judge):
+    """Asked after it."""
+
+    name: ClassVar[str] = "reverse_entailment"
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """An encoder that finds everything a little alike."""
+
+    name: ClassVar[str] = "similarity"
+    cost: ClassVar[Cost] = "cheap"
+    role: ClassVar[Role | None] = "encoder"
+
+    def open(self, device: str) -> Scorer:
+        return lambda rows: pa.array([NEAR] * rows.num_rows, pa.float32())
+
+    def keep(self, scores: pa.Array) -> pa.BooleanArray:
+        return at_least(scores, 0.0)
+
+
+def rated(panel: Panel, pairs: Sequence[tuple[str, str]] = PAIRS) -> dict[tuple[str, str], Rating]:
+    return dict(zip(pairs, OpenedPanel.of(panel, "cpu").rate(pairs), strict=True))
+
+
+def kept_alone(panel: Panel, source: str, text: str) -> dict[str, bool]:
+    """The verdict of each filter about one pair on its own."""
+    rows = pa.table({"source": [source], "target": [text]})
+    return {spec.name: spec.keep(spec.open("cpu")(rows).cast(pa.float32())).to_pylist()[0] for spec in panel}
+
+
+def test_faults_are_the_filters_that_would_drop_it() -> None:
+    panel = Panel((Length(min_ratio=0.5), Overlap(max_rouge_l=0.6), Cosine(), Judge()))
+    for pair, rating in rated(panel).items():
+        alone = kept_alone(panel, *pair)
+        assert rating.faults == sum(not kept for kept in alone.values())
+        sure = 0.0 if "river" in pair[0] else chance(*pair)
+        assert rating.strength == pytest.approx(sure + NEAR, abs=1e-6)
+
+
+def test_of_two_directions_the_weaker_and_the_second_only_where_the_first_held(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    panel = Panel((Judge(diary=str(first)), SecondJudge(diary=str(second), min_probability=0.2)))
+    for (source, text), rating in rated(panel).items():
+        sure = chance(source, text)
+        wanted = (2, 0.0) if "river" in source else (2 if sure < 0.5 else 0, sure)
+        assert (rating.faults, pytest.approx(rating.strength, abs=1e-6)) == wanted
+    assert len(asked(first)) == len(PAIRS)
+    assert set(asked(second)) == {f"{s} | {t}" for s, t in PAIRS if "river" not in s and chance(s, t) >= 0.5}
+
+
+def test_a_panel_of_rules_alone_and_no_pair_at_all() -> None:
+    panel = Panel((Length(min_ratio=0.5),))
+    assert {rating.strength for rating in rated(panel).values()} == {0.0}
+    assert rated(panel, []) == {} and rated(Panel((Judge(),)), []) == {}
+
+
+def test_a_recipes_panel_rates_every_rewrite_in_its_place() -> None:
+    """The true one has the fewest faults and is stronger than the false; the same text is rated the same."""
+    source = "The mayor of Oslo said on Monday that the old bridge will be closed for repairs until the spring."
+    true, false = "The mayor said that the old bridge will be closed.", "The mayor said that the old bridge is open."
+    other = "Heavy rain flooded several streets near the river."
+    rate = panel_rating(load("news"))
+    ratings, more = rate("summary", [source, other], [[false, true, true, ""], [true]])
+    assert [len(ratings), len(more)] == [4, 1] and ratings[1] == ratings[2]
+    assert ratings[1].faults < min(ratings[0].faults, ratings[3].faults, more[0].faults)
+    assert ratings[1].strength > ratings[0].strength > 0 and ratings[3].strength == 0
+    with pytest.raises(KeyError):
+        rate("headline", [source], [[true]])
