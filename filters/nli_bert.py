@@ -1,4 +1,4 @@
-"""The forward pass of a BERT, RoBERTa or MPNet classifier, cut down to what a judge needs, much faster on a CPU.
+"""The forward pass of a BERT, RoBERTa or MPNet, cut down to what a judge or an encoder needs, much faster on a CPU.
 
 The function is the model's own; only the rounding differs.
 - Tokens are packed (filters/nli_packed.py), so there is no padding and no mask.
@@ -6,7 +6,7 @@ The function is the model's own; only the rounding differs.
   processors that are not Intel's.
 - In bfloat16 weights, inputs of products and attention are bfloat16, stored once instead of converted at each call.
   What is added up stays float32: the sums of residuals, the norms, the softmax, the classifier.
-- The last layer is computed for each row's first token only: it is all that the classifier reads.
+- A classifier's last layer is computed for each row's first token only: it is all that is read of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,12 +30,13 @@ ENCODERS = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "mpn
 _OPS: Any = torch.ops.mkldnn
 
 
-def can_run(model: Any) -> bool:
-    """Whether the model is a plain classifier of a type known here, and torch has what this file builds on."""
+def can_run(model: Any, ending: str = "ForSequenceClassification") -> bool:
+    """Whether the model is a plain classifier (or, with "Model", encoder) of a type known here, and torch has what this
+    file builds on."""
     config = model.config
     return (
         config.model_type in ENCODERS
-        and type(model).__name__.endswith("ForSequenceClassification")
+        and type(model).__name__.endswith(ending)
         and getattr(config, "position_embedding_type", "absolute") == "absolute"
         and not getattr(config, "is_decoder", False)
         and config.hidden_act in GELU
@@ -47,18 +48,37 @@ def can_run(model: Any) -> bool:
 def open_forward(model: Any, output: int, dtype: torch.dtype) -> PackedForward:
     """P(`output`) of each row of a batch. `model` is in float32 on the CPU; `dtype` float32 or bfloat16."""
     encoder = getattr(model, ENCODERS[model.config.model_type])
-    embed, classify = _embedding(encoder), _classifier(model, encoder)
-    layers = [_layer(layer, model.config, dtype) for layer in encoder.encoder.layer]
-    bias = _relative_bias(encoder) if model.config.model_type == "mpnet" else None
+    classify, run = _classifier(model, encoder), _layers(encoder, dtype)
+    return lambda batch: classify(run(batch, batch.first)).softmax(-1)[:, output]
 
-    def forward(batch: Packed) -> Tensor:
+
+def open_encoding(encoder: Any, dtype: torch.dtype) -> PackedForward:
+    """The mean of the last layer's states over each row's tokens, (rows, width). `encoder` is in float32 on the CPU."""
+    run = _layers(encoder, dtype)
+    return lambda batch: _means(run(batch, None), batch.groups)
+
+
+def _means(states: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
+    found, token = [], 0
+    for rows, length in groups:
+        found.append(states[token : token + rows * length].view(rows, length, -1).mean(1))
+        token += rows * length
+    return torch.cat(found)
+
+
+def _layers(encoder: Any, dtype: torch.dtype) -> Callable[[Packed, Tensor | None], Tensor]:
+    """A batch, and for which of its tokens the last layer is wanted (all of them if None), to their states."""
+    embed, config = _embedding(encoder), encoder.config
+    layers = [_layer(layer, config, dtype) for layer in encoder.encoder.layer]
+    bias = _relative_bias(encoder) if config.model_type == "mpnet" else None
+
+    def run(batch: Packed, wanted: Tensor | None) -> Tensor:
         states = embed(batch)
         for layer in layers[:-1]:
             states = layer(states, batch.groups, None, bias)
-        states = layers[-1](states, batch.groups, batch.first, bias)
-        return classify(states).softmax(-1)[:, output]
+        return layers[-1](states, batch.groups, wanted, bias)
 
-    return forward
+    return run
 
 
 def _embedding(encoder: Any) -> Callable[[Packed], Tensor]:

@@ -41,7 +41,7 @@ class Packed(NamedTuple):
 
 
 PackedForward = Callable[[Packed], torch.Tensor]
-"""The model: a batch in, one number for each of `first` out."""
+"""The model: a batch in, a number or a vector for each row out, in order; more rows, of filler, may follow."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,18 @@ class PackedRows:
     token_budget: int
     width: int
     workers: int = 1
+    outputs: int = 1
 
     def __call__(self, rows: Sequence[Tokens]) -> FloatArray:
-        """(len(rows), 1): results in the order of `rows`."""
-        results = np.zeros((len(rows), 1), np.float32)
+        """(len(rows), outputs): results in the order of `rows`."""
+        results = np.zeros((len(rows), self.outputs), np.float32)
         lengths = [len(row.ids) for row in rows]
         share = max(FEWEST_TOKENS, -(-sum(lengths) // self.workers))
         found = list(batches(lengths, min(self.token_budget, share)))
         with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             answers = pool.map(self._answer, ([rows[place] for place in places] for places in found))
             for places, answer in zip(found, answers, strict=True):
-                results[places, 0] = answer
+                results[places] = answer.reshape(len(places), self.outputs)
         return results
 
     def _answer(self, rows: Sequence[Tokens]) -> FloatArray:

@@ -9,9 +9,11 @@ import pytest
 from conftest import TEXTS
 from pydantic import ValidationError
 
-from filters import similarity
+from filters import nli_bert, similarity
 from filters.base import FilterError
+from filters.batches import FixedShapes
 from filters.models import EMBEDDED_ENCODER, load_encoder
+from filters.nli_packed import PackedRows
 from filters.similarity import Encoder, Similarity, cosines, open_encoder
 
 LONG = " ".join(TEXTS * 3)
@@ -108,3 +110,33 @@ def test_the_embedded_encoder_knows_the_obvious() -> None:
     assert near > 0.8 > 0.3 > far
     assert same == pytest.approx(1) and same <= 1
     assert open_encoder(EMBEDDED_ENCODER, "", 256, 1, "cpu") is open_encoder(EMBEDDED_ENCODER, "", 256, 1, "cpu")
+
+
+def test_mean_pooling_goes_without_padding_and_all_else_its_own_way(tiny_encoder: Path, tmp_path: Path) -> None:
+    """An encoder that takes the first token, or has a layer more, is not the mean of a transformer's states."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
+
+    plain = Transformer(str(tiny_encoder))
+    width = plain.get_embedding_dimension()
+    first = [plain, Pooling(width, pooling_mode="cls")]
+    more = [plain, Pooling(width), Dense(width, 8), Normalize()]
+    for name, modules, kind in (("first", first, FixedShapes), ("more", more, FixedShapes), ("", None, PackedRows)):
+        folder = tmp_path / name if name else tiny_encoder
+        if modules:
+            SentenceTransformer(modules=modules, device="cpu").save(str(folder))
+        wanted = load_encoder(str(folder)).encode(TEXTS, normalize_embeddings=True, show_progress_bar=False)
+        model = encoder(str(folder))
+        np.testing.assert_allclose(model(TEXTS), wanted, atol=2e-6)
+        assert isinstance(model._answer, kind), name
+
+
+def test_a_pass_that_is_not_the_encoders_is_not_used(
+    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = nli_bert._means
+    monkeypatch.setattr(nli_bert, "_means", lambda states, groups: own(states.flip(1), groups))
+    model = encoder(str(tiny_encoder))
+    wanted = load_encoder(str(tiny_encoder)).encode(TEXTS, normalize_embeddings=True, show_progress_bar=False)
+    np.testing.assert_allclose(model(TEXTS), wanted, atol=2e-6)
+    assert isinstance(model._answer, FixedShapes) and "our forward pass is not the model's own" in caplog.text
