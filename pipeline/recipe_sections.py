@@ -161,12 +161,13 @@ class Rounds(Section):
     """Sentences of a file: how many."""
     samples: int = Field(default=10, ge=1, le=256)
     """Rewrites of each sentence for each task: 2305.16635 v4, self-distillation."""
-    temperature: float = Field(default=0.7, gt=0, le=5)
-    """Sampling temperature of rewrites."""
+    temperature: float = Field(default=0.7, ge=0, le=5)
+    """Sampling temperature of rewrites; 0: as many beams as samples."""
     top_p: float = Field(default=0.9, gt=0, le=1)
     """Nucleus mass of rewrites."""
-    survivor: Literal["strongest", "least_overlap", "all"] = "strongest"
-    """Which rewrite of a sentence is kept: the most surely entailed, that with the least overlap, or every one."""
+    survivor: Literal["strongest", "closest", "least_overlap", "all"] = "strongest"
+    """Which rewrite of a sentence is kept: the most surely entailed; that and nearest by the encoder; that with the
+    least overlap; or every one."""
     start: Literal["fresh", "continue"] = "fresh"
     """Student r learns from the recipe's T5 anew, or goes on from student r - 1."""
     corpora: Literal["last", "all"] = "all"

@@ -106,7 +106,7 @@ class Distillation:
         needs = self.recipe.resources("rewrites")
         stage = StudentRewrites(
             self._folder(number),
-            Decoding(samples=rounds.samples, temperature=rounds.temperature, top_p=rounds.top_p),
+            Decoding(rounds.samples, rounds.samples, rounds.temperature, rounds.top_p),
             self.recipe.candidate_filter(),
             tuple(self.recipe.tasks),
             rounds.sources_per_context if teacher else None,
@@ -137,9 +137,9 @@ class Distillation:
     def _selectors(self, task: str) -> tuple[Selector, ...]:
         """The recipe's, after the choice of a survivor for each source."""
         survivor = self.recipe.rounds.survivor
-        if survivor == "strongest" and "entailment" not in self.recipe.tasks[task].panel:
+        if survivor in ("strongest", "closest") and "entailment" not in self.recipe.tasks[task].panel:
             raise UserError(
-                f"recipe {self.recipe.name}: rounds.survivor=strongest goes by the filter entailment, which task "
+                f"recipe {self.recipe.name}: rounds.survivor={survivor} goes by the filter entailment, which task "
                 f"{task} has not: add it to the panel, or SET='rounds.survivor=least_overlap'"
             )
         chosen = self.recipe.selectors(task)

@@ -46,6 +46,19 @@ def test_the_surest_of_each_source_and_task() -> None:
     assert kept(rows, one_way_tasks=("summary", "paraphrase")) == {"b", "c", "e"}
 
 
+def test_the_surest_and_nearest() -> None:
+    """Of targets that are nearly as sure the one that the encoder finds nearer; without an encoder the surest."""
+    pairs = pa.table({"pair_id": ["a", "b", "c", "d"], "task": ["summary"] * 4, "source": ["S."] * 3 + ["R."]})
+    pairs = pairs.append_column("target", pa.array(["T.", "U.", "V.", "T."]))
+    sure = pa.array([0.97, 0.95, None, 0.2], pa.float32())
+    near = pa.array([0.60, 0.80, 1.0, None], pa.float32())
+    scores = pa.table({"entailment": sure, "similarity": near})
+    spec = OnePerSource(by="closest")
+    assert spec.select(pairs, scores).to_pylist() == [False, True, False, True]
+    assert spec.select(pairs, scores.drop(["similarity"])).to_pylist() == [True, False, False, True]
+    assert OnePerSource().select(pairs, scores).to_pylist() == [True, False, False, True]
+
+
 def test_the_least_overlap() -> None:
     source = "The city council approved the new budget."
     rows = [

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from conftest import Make
 
 from filters.nli_judge import open_judge
 from pipeline.__main__ import main
+from pipeline.run_tables import stage_rows
 from pipeline.shard import read_rows
 from pipeline.store import Run
 from student.train import about
@@ -197,16 +199,31 @@ def test_a_changed_setting_of_the_student(run: Run, call: Call, caplog: pytest.L
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("option", ["survivor=least_overlap", "survivor=all", "corpora=last", "start=continue"])
+@pytest.mark.parametrize(
+    "option", ["survivor=closest", "survivor=least_overlap", "survivor=all", "corpora=last", "start=continue"]
+)
 def test_options_of_the_rounds(run: Run, call: Call, option: str) -> None:
     before = made(run)
     assert call("distill", "--round", "2", "--run", "r", "--set", f"rounds.{option}")[0] == 0
     after = changed(before, run)
-    assert (2, "student") in after or option == "survivor=least_overlap"
+    assert (2, "student") in after or option in ("survivor=least_overlap", "survivor=closest")
     assert after <= {(1, "corpus"), (1, "monitors"), (2, "student")}
     if option == "start=continue":
         spec = (run.stage(2, "student").manifest() or {})["spec"]
         assert isinstance(spec, dict) and spec["base"] == "student 1"
+
+
+@pytest.mark.slow
+def test_a_round_of_beams(run: Run, call: Call) -> None:
+    """Nothing is drawn: as many beams as samples, different ones of each sentence."""
+    changes = "rounds.temperature=0 rounds.samples=3"
+    assert call("distill", "--round", "2", "--run", "r", "--set", changes)[0] == 0
+    rows = stage_rows(run, 1, "candidates").to_pylist()
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["source_id"], row["mode"]].append(row["text"])
+    assert groups and all(len(texts) == 3 for texts in groups.values())
+    assert any(len(set(texts)) == 3 for texts in groups.values())
 
 
 @pytest.mark.slow
