@@ -7,6 +7,7 @@ answers are kept beside them.
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +16,17 @@ from typing import Annotated, Any
 import typer
 
 from bench.machine import table
-from pipeline.errors import UserError
+from pipeline.evaluation.evaluate import read_by_models
 from pipeline.evaluation.zero_shot import GREEDY, prompts, tidy, tokenizer_of
 from pipeline.rating import panel_rating
 from pipeline.recipe import Recipe, load
+from pipeline.records import content_id
 from pipeline.shard import write_atomically
 from pipeline.store import Run
 from pipeline.teacher.choose import decoder
 from pipeline.teacher.decoder import Request
 from student.benchmark import Benchmark
 from student.choice import Rating
-from student.convention import detect, readable
 from student.evaluate import Difference, Evaluation, Options, evaluate
 from student.generate import CHOICES
 
@@ -41,35 +42,39 @@ def main(
     found = Run.existing(run)
     folder = found.folder / "evaluation" / evaluation
     if not (folder / "outputs.jsonl").is_file():
-        raise UserError(f"{folder}: no outputs.jsonl: run `make evaluate` first")
+        sys.exit(f"{folder}: no outputs.jsonl: run `make evaluate` first")
     rows = [json.loads(line) for line in (folder / "outputs.jsonl").read_text(encoding="utf-8").splitlines()]
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    sources, references = ([row[side] for row in rows] for side in ("source", "references"))
-    benchmark = Benchmark(results["data"], tuple(sources), tuple(map(tuple, references)))
+    texts, references = ([row[side] for row in rows] for side in ("source", "references"))
+    benchmark = Benchmark(results["data"], tuple(texts), tuple(map(tuple, references)))
     systems = {name: [row["outputs"][name] for row in rows] for name in rows[0]["outputs"]}
-    chosen = _chosen(load(found.recipe_file), results["task"], benchmark, folder / "teacher-reranked.json")
+    sources = read_by_models(benchmark, results["made"]["sources"])
+    chosen = _chosen(load(found.recipe_file), results["task"], sources, folder / "teacher-reranked.json")
     compared = evaluate(benchmark, results["task"], {NAME: chosen, **systems}, Options())
     print(_table(compared), end="\n\n")
     print(_differences(compared.paired))
 
 
-def _chosen(recipe: Recipe, task: str, benchmark: Benchmark, kept: Path) -> list[str]:
+def _chosen(recipe: Recipe, task: str, sources: Sequence[str], kept: Path) -> list[str]:
     """The answers that the panel likes best; of equals the one drawn first."""
-    convention = detect(benchmark.sources, [text for wanted in benchmark.references for text in wanted])
-    sources = [readable(source, convention) for source in benchmark.sources]
-    answers = json.loads(kept.read_text()) if kept.is_file() else _answers(recipe, task, sources)
-    write_atomically(kept, json.dumps(answers, ensure_ascii=False).encode())
+    answers = _answers(recipe, task, sources, kept)
     ratings = panel_rating(recipe)(task, sources, answers)
     return [_best(texts, rated) for texts, rated in zip(answers, ratings, strict=True)]
 
 
-def _answers(recipe: Recipe, task: str, sources: Sequence[str]) -> list[list[str]]:
+def _answers(recipe: Recipe, task: str, sources: Sequence[str], kept: Path) -> list[list[str]]:
+    """Those that are kept, if they are this teacher's to these prompts; else drawn, and kept."""
     model, revision = recipe.models.teacher, recipe.models.teacher_revision or ""
-    asked = prompts(task, sources, tokenizer_of(model, revision))
-    sampling = replace(GREEDY, n=CHOICES, temperature=0.7, top_p=0.9)
-    decode = decoder(model, revision, recipe.engine).open()
-    written = decode([Request(prompt, seed=place) for place, prompt in enumerate(asked)], sampling)
-    return [[tidy(task, each.text) for each in row] for row in written]
+    asked, teacher = prompts(task, sources, tokenizer_of(model, revision)), decoder(model, revision, recipe.engine)
+    key = content_id(teacher.fingerprint(), *asked)
+    known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    if known.get("key") != key:
+        sampling = replace(GREEDY, n=CHOICES, temperature=0.7, top_p=0.9)
+        written = teacher.open()([Request(prompt, seed=place) for place, prompt in enumerate(asked)], sampling)
+        known = {"key": key, "answers": [[tidy(task, each.text) for each in row] for row in written]}
+        write_atomically(kept, json.dumps(known, ensure_ascii=False).encode())
+    answers: list[list[str]] = known["answers"]
+    return answers
 
 
 def _best(texts: Sequence[str], rated: Sequence[Rating]) -> str:

@@ -61,7 +61,8 @@ def open_encoding(encoder: Any, dtype: torch.dtype) -> PackedForward:
 def _means(states: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
     found, token = [], 0
     for rows, length in groups:
-        found.append(states[token : token + rows * length].view(rows, length, -1).mean(1))
+        own = states[token : token + rows * length].view(rows, length, states.shape[1])
+        found.append(own.sum(1) / max(length, 1))  # a row without tokens is nowhere
         token += rows * length
     return torch.cat(found)
 

@@ -24,6 +24,7 @@ TOKEN_BUDGET = 256
 SENTENCES_KEPT = 8192
 """Vectors kept: the tasks of a context ask about the same sentences."""
 ROWS_AT_ONCE = 8192
+LONGEST_TRIED = 512
 TOLERANCE = 1e-4
 """How far our forward pass may be from the encoder's own on made-up rows. Rounding stays far below."""
 LOG = logging.getLogger(__name__)
@@ -137,9 +138,10 @@ class Encoder:
             return own
         from filters.nli_packed import sample_rows
 
-        samples = sample_rows(self._loaded.max_seq_length, self._loaded[0].auto_model.config.vocab_size)[::3]
-        if "token_type_ids" in features:
-            samples = [Tokens(row.ids, (0,) * len(row.ids)) for row in samples]
+        samples = sample_rows(_tried_window(self._loaded), self._loaded[0].auto_model.config.vocab_size)[::3]
+        pad = self._loaded[0].auto_model.config.pad_token_id or 0
+        whole = [tuple(token if token != pad else int(not pad) for token in row.ids) for row in samples]  # none in it
+        samples = [Tokens(ids, (0,) * len(ids) if "token_type_ids" in features else ()) for ids in whole]
         if np.abs(_unit(packed(samples)) - _unit(own(samples))).max() <= TOLERANCE:
             return packed
         LOG.warning("encoder %s: our forward pass is not the model's own; torch's is used", self.model)
@@ -183,7 +185,12 @@ def packed_encoder(loaded: Any, token_budget: int, threads: int) -> Answer | Non
     workers = threads or torch.get_num_threads()
     forward = open_encoding(model, torch.float32)
     rows = PackedRows(forward, max(token_budget, 1), width, workers, outputs=width)
-    return proven(rows, loaded.max_seq_length, model.config.vocab_size)
+    return proven(rows, _tried_window(loaded), model.config.vocab_size)
+
+
+def _tried_window(loaded: Any) -> int:
+    """The longest made-up row that the forward pass is tried out with: attention over thousands fills the memory."""
+    return min(int(loaded.max_seq_length), LONGEST_TRIED)
 
 
 def _unpadded(features: dict[str, Any]) -> list[Tokens]:

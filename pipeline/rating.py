@@ -17,6 +17,8 @@ from filters.base import Filter, Panel, Scorer, judge
 from pipeline.recipe import Recipe
 from student.choice import Rate, Rating
 
+AT_ONCE = 8192
+"""Pairs rated at a time: a filter may hold all their tokens in memory."""
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -30,7 +32,10 @@ def panel_rating(recipe: Recipe, device: str = "cpu") -> Rate:
             opened[task] = OpenedPanel.of(recipe.panel(task), device)
         pairs = [(source, text) for source, texts in zip(sources, rewrites, strict=True) for text in texts]
         different = list(dict.fromkeys(pairs))
-        known = dict(zip(different, opened[task].rate(different), strict=True))
+        known: dict[tuple[str, str], Rating] = {}
+        for start in range(0, len(different), AT_ONCE):
+            part = different[start : start + AT_ONCE]
+            known |= dict(zip(part, opened[task].rate(part), strict=True))
         return [[known[source, text] for text in texts] for source, texts in zip(sources, rewrites, strict=True)]
 
     return rate

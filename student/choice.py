@@ -44,18 +44,30 @@ def best_first(
     wanted: Controls,
     common: Set[str] = frozenset(),
     ratings: Sequence[Rating] = (),
+    drawn: bool = False,
 ) -> list[Rewrite]:
     """Those that lie in every bucket asked for first, then the nearest; of these the fewest slips and faults; of these
-    the strongest; of these the likeliest: beams come so, what may be samples goes by its tokens' mean."""
+    the strongest; of these the likeliest: beams come so, samples (`drawn`) go by their tokens' mean. What was drawn
+    again comes after all that is different."""
 
     def order(each: tuple[Rewrite, Rating]) -> tuple[float, int, float, float]:
         row, rating = each
-        mean = -row.logprob / max(1, row.tokens) if wanted.words else 0.0
+        mean = -row.logprob / max(1, row.tokens) if wanted.words or drawn else 0.0
         wrong = slips(source, row.text, common) + rating.faults
         return distance(source, row.text, wanted), wrong, -rating.strength, mean
 
     rated = zip(rows, ratings or [UNRATED] * len(rows), strict=True)
-    return [row for row, _ in sorted(rated, key=order)]
+    return _different_first([row for row, _ in sorted(rated, key=order)])
+
+
+def _different_first(rows: Sequence[Rewrite]) -> list[Rewrite]:
+    """Each text where it comes first, then the repeats."""
+    seen: set[str] = set()
+    first, again = list[Rewrite](), list[Rewrite]()
+    for row in rows:
+        (again if row.text in seen else first).append(row)
+        seen.add(row.text)
+    return [*first, *again]
 
 
 def distance(source: str, text: str, wanted: Controls) -> float:

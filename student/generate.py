@@ -134,7 +134,7 @@ class Rewriter:
         texts = [[row.text for row in rows] for rows in found]
         ratings = rate(task, sources, texts) if rate else [[] for _ in found]
         ranked = zip(sources, found, ratings, strict=True)
-        return [best_first(source, rows, wanted, self._common, rated)[:kept] for source, rows, rated in ranked]
+        return [best_first(source, rows, wanted, self._common, rated, drawn)[:kept] for source, rows, rated in ranked]
 
     @cached_property
     def _common(self) -> frozenset[str]:

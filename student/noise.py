@@ -56,6 +56,8 @@ class Noise:
 
 _LETTERS = re.compile(r"[^\W\d_]{4,}")
 _WORD = re.compile(r"[^\W\d_]{4,}|\d+")
+_DIGITS = re.compile(r"\d+")
+_COMPOUND = re.compile(r"\d+(?:[.,:]\d+)+|[^\W\d_]+\d+|\d+[^\W\d_]+")
 _WORD_AND_PERIOD = re.compile(rf"({_WORD.pattern})(\.(?!\w))?")
 """A period that a sentence ends with falls together with that of an abbreviation."""
 
@@ -110,14 +112,21 @@ def strange_pair(source: str, target: str, other: str, noise: Noise, rng: np.ran
         return source, target
     others = _LETTERS.findall(other) or ["word"]
     shared = sorted(set(_WORD.findall(source)) & set(_WORD.findall(target)))
-    new = {word: _strange(word, others, noise, rng) for word in shared if rng.random() < noise.strange_words}
+    plain, parts = replace(noise, dotted=0.0), _parts(f"{source} {target}")
+    chosen = [word for word in shared if rng.random() < noise.strange_words]
+    new = {word: _strange(word, others, plain if word in parts else noise, rng) for word in chosen}
     return _replaced(source, new), _replaced(target, new)
+
+
+def _parts(text: str) -> set[str]:
+    """Digits that are not a figure by themselves: of "8,000", "10:30", "21st"."""
+    return {digits for figure in _COMPOUND.findall(text) for digits in _DIGITS.findall(figure)}
 
 
 def _replaced(text: str, new: Mapping[str, str]) -> str:
     def one(match: re.Match[str]) -> str:
-        made = new.get(match[1], match[1])
-        return made if made.endswith(".") else made + (match[2] or "")
+        made, period = new.get(match[1], match[1]), match[2] or ""
+        return made if made.endswith(".") else made + period
 
     return _WORD_AND_PERIOD.sub(one, text)
 

@@ -67,9 +67,9 @@ def controls(length: str, novelty: str) -> Controls:
     return Controls(length, novelty)
 
 
-def write_all(rewrite_all: RewriteAll, lines: Iterator[str], task: str, form: str) -> None:
+def write_all(rewrite_all: RewriteAll, lines: Iterator[str], task: str, form: str, at_once: int = AT_ONCE) -> None:
     """Print the rewrites of every line, as soon as those that are read at a time are written."""
-    while batch := list(islice(lines, AT_ONCE)):
+    while batch := list(islice(lines, at_once)):
         for source, found in zip(batch, rewrite_all(batch), strict=True):
             _print(source, [each.text for each in found], task, form)
 

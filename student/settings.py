@@ -62,7 +62,7 @@ class Decoding:
     samples: int = Field(default=1, ge=1, le=256)
     """Rewrites of each source."""
     beams: int = Field(default=8, ge=1, le=32)
-    """Beams; used while `temperature` is 0. The one with the fewest slips is taken (student/slips.py)."""
+    """Beams; used while `temperature` is 0. The one with the fewest slips is taken (student/choice.py)."""
     temperature: float = Field(default=0.0, ge=0, le=5)
     """Sampling temperature; 0: the likeliest by beam search."""
     top_p: float = Field(default=0.9, gt=0, le=1)

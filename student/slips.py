@@ -11,24 +11,30 @@ from typing import Any
 
 WORD_BEGINS = "▁"
 """What SentencePiece writes for the space before a word."""
-_WORD = re.compile(r"[^\W\d_]+(?:\.[^\W\d_]+)*|\d+(?:[.,]\d+)*")
-"""A word, initials among them ("u.s"), or a figure with all its digits ("8,000", "78.1")."""
+_WORD = re.compile(r"(?<![^\W\d_]['’])[^\W\d_]+(?:\.[^\W\d_]+)*|\d+(?:[.,]\d+)*")
+"""A word, initials among them ("u.s"), or a figure with all its digits ("8,000", "78.1"). What follows an apostrophe
+("'s") is none."""
+_NOT = re.compile(r"n['’]t\b")
 
 
 def whole_words(tokenizer: Any) -> frozenset[str]:
-    """Words that the vocabulary has as one piece, folded: common ones, which cannot be put together wrongly. A single
-    letter is a word only in the source, but for "a" and "I"."""
+    """Words that the vocabulary has as one piece, folded: common ones, which cannot be put together wrongly. A figure
+    is known only from the source, and so is a single letter, but for "a" and "I"."""
     pieces = (piece[1:] for piece in tokenizer.get_vocab() if piece.startswith(WORD_BEGINS))
-    words = frozenset(piece.casefold() for piece in pieces if _WORD.fullmatch(piece))
-    return words - frozenset(word for word in words if len(word) == 1 and word not in "ai")
+    words = (piece.casefold() for piece in pieces if _WORD.fullmatch(piece))
+    return frozenset(word for word in words if word in ("a", "i") or (len(word) > 1 and not word[0].isdigit()))
 
 
 def slips(source: str, text: str, known: Set[str]) -> int:
     """Words and figures of the text that neither the source nor `known` has, and one more for an end at a period that
     stands inside the source."""
-    own = set(_WORD.findall(source.casefold()))
-    strange = sum(word not in own and word not in known for word in _WORD.findall(text.casefold()))
+    own = set(_words(source))
+    strange = sum(word not in own and word not in known for word in _words(text))
     return strange + stops_short(source, text)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(_NOT.sub(" not", text.casefold()))
 
 
 def stops_short(source: str, text: str) -> bool:

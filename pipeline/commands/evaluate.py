@@ -47,6 +47,7 @@ def evaluate(
 
     found = Run.existing(run)
     recipe = load(found.recipe_file if found.recipe_file.exists() else "news")
+    rerank = rerank and found.recipe_file.exists()  # a run without a recipe has no panel
     wanted = tuple(map(read_controls, controls or ()))
     asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, faithfulness, wanted, rerank, seed)
     evaluation, folder = evaluate_run(found, recipe, asked)

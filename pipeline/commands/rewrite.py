@@ -22,6 +22,9 @@ from student.rewrite_command import (
     write_all,
 )
 
+AT_ONCE = 128
+"""Sentences at a time: sixteen beams of each are judged before the first is printed."""
+
 
 def rewrite(
     run: Annotated[str, typer.Option(help="Name of the run, a folder of data/runs.")],
@@ -52,6 +55,8 @@ def rewrite(
     students = student_models(found, (round_number,) if round_number else ())
     if not students:
         raise UserError(f"run {run!r}: no student yet: run `make distill RUN={run} ROUND=1` first")
+    if not found.recipe_file.exists():
+        raise UserError(f"{found.recipe_file}: not there, so no panel: `python -m student rewrite` needs none")
     recipe = load(found.recipe_file)
     if task not in recipe.tasks:
         raise UserError(f"--task {task}: recipe {recipe.name} has no task {task}: it has {', '.join(recipe.tasks)}")
@@ -61,4 +66,5 @@ def rewrite(
     student.instruction(task)  # a task it did not learn is refused before anything is loaded
     rate = panel_rating(recipe, device)
     with fixed_threads(threads):
-        write_all(lambda batch: student.rewrite(task, batch, wanted, seed, rate), sources(sentence, file), task, form)
+        lines = sources(sentence, file)
+        write_all(lambda batch: student.rewrite(task, batch, wanted, seed, rate), lines, task, form, AT_ONCE)

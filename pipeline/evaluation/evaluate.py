@@ -123,7 +123,7 @@ def _systems(
 ) -> dict[str, list[str]]:
     """The outputs of every system, baselines first. Baselines cut the source as it is in the file."""
     found = baselines(benchmark.sources)
-    read = _read_by_models(benchmark, asked.sources)
+    read = read_by_models(benchmark, asked.sources)
     if asked.teacher:
         model, revision = recipe.models.teacher, recipe.models.teacher_revision or ""
         kept = run.folder / "evaluation" / "teacher.parquet"
@@ -139,7 +139,7 @@ def _systems(
     return found
 
 
-def _read_by_models(benchmark: Benchmark, form: str) -> list[str]:
+def read_by_models(benchmark: Benchmark, form: str) -> list[str]:
     """The sources as teacher and students read them, all the same."""
     convention = detect(benchmark.sources, [text for wanted in benchmark.references for text in wanted])
     return [readable(source, convention) if form == "readable" else source for source in benchmark.sources]

@@ -106,7 +106,7 @@ class Distillation:
         needs = self.recipe.resources("rewrites")
         stage = StudentRewrites(
             self._folder(number),
-            Decoding(rounds.samples, rounds.samples, rounds.temperature, rounds.top_p),
+            Decoding(samples=rounds.samples, beams=1, temperature=rounds.temperature, top_p=rounds.top_p),
             self.recipe.candidate_filter(),
             tuple(self.recipe.tasks),
             rounds.sources_per_context if teacher else None,

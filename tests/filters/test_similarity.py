@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from conftest import TEXTS
 from pydantic import ValidationError
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from filters import nli_bert, similarity
 from filters.base import FilterError
@@ -106,6 +108,8 @@ def test_bad_parameters_are_refused() -> None:
 
 def test_the_embedded_encoder_knows_the_obvious() -> None:
     table = rows((TEXTS[0], TEXTS[1]), (TEXTS[0], TEXTS[3]), (TEXTS[0], TEXTS[0]))
+    embedded = encoder(EMBEDDED_ENCODER)
+    assert len(embedded(TEXTS[:1])) == 1 and isinstance(embedded._answer, PackedRows)
     near, far, same = Similarity(threads=1).open("cpu")(table).to_pylist()
     assert near > 0.8 > 0.3 > far
     assert same == pytest.approx(1) and same <= 1
@@ -129,6 +133,21 @@ def test_mean_pooling_goes_without_padding_and_all_else_its_own_way(tiny_encoder
         model = encoder(str(folder))
         np.testing.assert_allclose(model(TEXTS), wanted, atol=2e-6)
         assert isinstance(model._answer, kind), name
+
+
+def test_positions_that_begin_after_the_paddings(tiny_encoder: Path, tmp_path: Path) -> None:
+    """RoBERTa's."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    sizes |= {"vocab_size": len(tokenizer), "max_position_embeddings": 40, "pad_token_id": tokenizer.pad_token_id}
+    config = AutoConfig.for_model("roberta", **sizes)
+    torch.manual_seed(5)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    wanted = load_encoder(str(tmp_path)).encode(TEXTS, normalize_embeddings=True, show_progress_bar=False)
+    model = encoder(str(tmp_path))
+    np.testing.assert_allclose(model(TEXTS), wanted, atol=2e-6)
+    assert isinstance(model._answer, PackedRows)
 
 
 def test_a_pass_that_is_not_the_encoders_is_not_used(

@@ -17,6 +17,8 @@ from pipeline.__main__ import main
 from pipeline.run_tables import stage_rows
 from pipeline.shard import read_rows
 from pipeline.store import Run
+from student.generate import Rewriter
+from student.settings import Decoding
 from student.train import about
 
 RECIPE = """
@@ -208,6 +210,9 @@ def test_options_of_the_rounds(run: Run, call: Call, option: str) -> None:
     after = changed(before, run)
     assert (2, "student") in after or option in ("survivor=least_overlap", "survivor=closest")
     assert after <= {(1, "corpus"), (1, "monitors"), (2, "student")}
+    if option == "survivor=closest":
+        spec = json.dumps((run.stage(1, "corpus").manifest() or {})["spec"])
+        assert '"closest"' in spec and (1, "corpus") in after
     if option == "start=continue":
         spec = (run.stage(2, "student").manifest() or {})["spec"]
         assert isinstance(spec, dict) and spec["base"] == "student 1"
@@ -222,8 +227,12 @@ def test_a_round_of_beams(run: Run, call: Call) -> None:
     groups = defaultdict(list)
     for row in rows:
         groups[row["source_id"], row["mode"]].append(row["text"])
-    assert groups and all(len(texts) == 3 for texts in groups.values())
-    assert any(len(set(texts)) == 3 for texts in groups.values())
+    student = Rewriter(run.stage(1, "student").folder / "model", threads=1, decoding=Decoding(samples=3, beams=3))
+    sources = {row["source_id"]: row["context"] for row in rows}
+    for (source, task), texts in groups.items():
+        (beams,) = student.rewrite(task, [sources[source]])
+        assert sorted(texts) == sorted(each.text for each in beams)
+    assert len(groups) > 3
 
 
 @pytest.mark.slow

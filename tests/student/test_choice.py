@@ -47,6 +47,12 @@ def test_what_is_asked_for_comes_before_what_a_panel_says() -> None:
     assert best[0] is rows[0]
 
 
+def test_what_was_drawn_again_comes_last_and_the_likelier_first() -> None:
+    rows = [Rewrite(text, logprob, 2, True) for text, logprob in (("a", -9.0), ("b", -3.0), ("b", -3.0), ("c", -5.0))]
+    assert [row.text for row in best_first("a b c", rows, Controls(), drawn=True)] == ["b", "c", "a", "b"]
+    assert [row.text for row in best_first("a b c", rows, Controls())] == ["a", "b", "c", "b"]  # beams: as they come
+
+
 def test_ratings_that_are_not_of_these_rewrites() -> None:
     with pytest.raises(ValueError, match="zip"):
         best_first(SOURCE, rewrites("a", "b"), Controls(), ratings=[Rating()])

@@ -162,11 +162,15 @@ def test_dotted_words_are_the_same_in_both_and_end_with_one_period() -> None:
     """Abbreviations, initials and decimals; where one ends the sentence, its period is the sentence's."""
     noise = Noise(strange_share=1.0, strange_words=1.0, dotted=1.0)
     rng = np.random.default_rng(3)
+    ended = set()
     for _ in range(50):
-        source, target = strange_pair(
-            "Prices rose 12 percent, said officials.", "Officials said: 12.", "Rain", noise, rng
-        )
+        texts = "Prices rose 12 percent from 8,000, officials said.", "Prices rose 12 percent from 8,000, officials."
+        source, target = strange_pair(*texts, "Rain", noise, rng)
         figure = re.search(r"\d+\.\d(?!\d)", source)
         assert figure and figure[0] in target and ".." not in source + target
+        assert re.search(r" 8,0\d\d, ", source)  # no decimal inside a figure
+        assert re.search(r"[A-Za-z]\.$", target)
+        ended.add("initials" if re.search(r" (?:[A-Z]\.){2,3}$", target) else "abbreviation")
+    assert ended == {"initials", "abbreviation"}
     plain = Noise(strange_share=1.0, strange_words=1.0)
     assert "." not in strange_pair("Prices rose", "prices rose", "Rain", plain, rng)[0]
