@@ -2,17 +2,25 @@
 
 For every benchmark that the first run was evaluated on: each system's mean over the runs, with the smallest and
 largest; and how often the 95% interval of a paired difference is clear of 0. Baselines are the same in every run; a run
-may lack a student of a later round, and any but the first one a metric (`evaluate --no-faithfulness`).
+may lack a student of a later round, and any but the first one a metric (`evaluate --no-faithfulness`). For summaries
+also ROUGE-L's difference in the mean of the runs, with an interval over the rows: what a seed decides averages out.
 """
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from bench.machine import table
 from pipeline.store import Run
+from student import rouge
+from student.bootstrap import RESAMPLES, Array, interval, mean_of, resampled
+from student.convention import detect, normaliser
 
 METRICS = {
     "summary": ("rouge1", "rouge2", "rougeL", "rougeL_recall75", "bertscore", "compression", "novel_2", "faithfulness"),
@@ -29,6 +37,8 @@ def main(names: Sequence[str]) -> None:
         print(f"### {place.parent.name}, {found[0]['rows']:,} rows\n")
         print(_means(found), end="\n\n")
         print(_differences(found), end="\n\n")
+        if found[0]["task"] == "summary":
+            print(_of_the_mean([run / place.parent.name / "outputs.jsonl" for run in runs]), end="\n\n")
 
 
 def _means(found: Sequence[Results]) -> str:
@@ -61,6 +71,29 @@ def _differences(found: Sequence[Results]) -> str:
         values = [each["difference"] for each in same]
         rows.append((f"{name[0]} - {name[1]}", name[2], _cell(values), f"{above} of {len(same)}", below))
     return table(("difference", "metric", "mean over seeds", "clear above 0", "clear below 0"), rows)
+
+
+def _of_the_mean(files: Sequence[Path]) -> str:
+    """Every later system against every earlier one, where all runs have both."""
+    scores = [_rouge_l(file) for file in files]
+    shared = [name for name in scores[0] if all(name in each for each in scores)]
+    rows = []
+    for b, a in combinations(shared, 2):
+        if a.startswith("student"):
+            statistic = mean_of(np.mean([each[a] - each[b] for each in scores], axis=0))
+            low, high = interval(resampled([statistic], RESAMPLES, 0)[0])
+            rows.append((f"{a} - {b}", *(f"{value:.2f}" for value in (float(statistic.value()), low, high))))
+    return table(("ROUGE-L, the same rows", "mean of the runs", "low", "high"), rows)
+
+
+def _rouge_l(file: Path) -> dict[str, Array]:
+    """ROUGE-L of every row in percent, by system, as `evaluate` has it."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    wanted = [row["references"] for row in rows]
+    normalise = normaliser(detect([row["source"] for row in rows], [text for each in wanted for text in each]))
+    references = [[normalise(text) for text in each] for each in wanted]
+    outputs = {name: [normalise(row["outputs"][name]) for row in rows] for name in rows[0]["outputs"]}
+    return {name: rouge.f1(texts, references)[:, rouge.KINDS.index("rougeL")] for name, texts in outputs.items()}
 
 
 if __name__ == "__main__":
