@@ -1,11 +1,14 @@
 """The command `rewrite`: a run's student writes, and the run's panel chooses among its beams."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.errors import UserError
+from pipeline.recipe import Recipe, load
+from pipeline.store import Run
 from student.rewrite_command import (
     Device,
     Form,
@@ -43,28 +46,32 @@ def rewrite(
 ) -> None:
     """Rewrite sentences with a run's student; of its beams the one that the run's panel likes best."""
     from filters.batches import fixed_threads
-    from pipeline.evaluation.evaluate import student_models
     from pipeline.rating import panel_rating
-    from pipeline.recipe import load
-    from pipeline.store import Run
     from student.generate import Rewriter
     from student.settings import Decoding
     from student.sources import sources
 
-    found = Run.existing(run)
-    students = student_models(found, (round_number,) if round_number else ())
-    if not students:
-        raise UserError(f"run {run!r}: no student yet: run `make distill RUN={run} ROUND=1` first")
-    if not found.recipe_file.exists():
-        raise UserError(f"{found.recipe_file}: not there, so no panel: `python -m student rewrite` needs none")
-    recipe = load(found.recipe_file)
-    if task not in recipe.tasks:
-        raise UserError(f"--task {task}: recipe {recipe.name} has no task {task}: it has {', '.join(recipe.tasks)}")
+    model, recipe = _student_and_recipe(run, round_number, task)
     decoding = replace(Decoding(), samples=samples, temperature=temperature)
     wanted = controls(length, novelty)
-    student = Rewriter(students[max(students)], threads=threads, device=device, decoding=decoding)
+    student = Rewriter(model, threads=threads, device=device, decoding=decoding)
     student.instruction(task)  # a task it did not learn is refused before anything is loaded
-    rate = panel_rating(recipe, device)
+    rate, lines = panel_rating(recipe, device), sources(sentence, file)
     with fixed_threads(threads):
-        lines = sources(sentence, file)
         write_all(lambda batch: student.rewrite(task, batch, wanted, seed, rate), lines, task, form, AT_ONCE)
+
+
+def _student_and_recipe(name: str, round_number: int, task: str) -> tuple[Path, Recipe]:
+    """The student's folder, and the recipe whose panel chooses."""
+    from pipeline.evaluation.evaluate import student_models
+
+    run = Run.existing(name)
+    students = student_models(run, (round_number,) if round_number else ())
+    if not students:
+        raise UserError(f"run {name!r}: no student yet: run `make distill RUN={name} ROUND=1` first")
+    if not run.recipe_file.exists():
+        raise UserError(f"{run.recipe_file}: not there, so no panel: `python -m student rewrite` needs none")
+    recipe = load(run.recipe_file)
+    if task not in recipe.tasks:
+        raise UserError(f"--task {task}: recipe {recipe.name} has no task {task}: it has {', '.join(recipe.tasks)}")
+    return students[max(students)], recipe
