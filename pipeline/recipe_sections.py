@@ -166,8 +166,7 @@ class Rounds(Section):
     top_p: float = Field(default=0.9, gt=0, le=1)
     """Nucleus mass of rewrites."""
     survivor: Literal["strongest", "closest", "least_overlap", "all"] = "strongest"
-    """Which rewrite of a sentence is kept: the most surely entailed; that and nearest by the encoder; that with the
-    least overlap; or every one."""
+    """Which rewrite of a sentence is kept: the surest, the surest and nearest, that with the least overlap, or all."""
     start: Literal["fresh", "continue"] = "fresh"
     """Student r learns from the recipe's T5 anew, or goes on from student r - 1."""
     corpora: Literal["last", "all"] = "all"
