@@ -1,7 +1,7 @@
 """`python -m bench.corpora`: the same student on as many pairs of ours and of sets that people made.
 
     python -m bench.corpora --run news --set wikisplit=wikisplit.jsonl.gz:source:split \
-        --set scitldr=scitldr.jsonl.gz:text:target --data duc2003.jsonl.gz --data gigaword_test.jsonl.gz
+        --set scitldr=scitldr.jsonl.gz:text:summary --data duc2003.jsonl.gz --data gigaword_test.jsonl.gz
 
 A set is a file and its columns of source and target; of a list the first one that is a sentence is taken. Every set
 gives as many training pairs as our summaries, drawn by a seed; settings are those of the recipe, control words off.
@@ -12,6 +12,7 @@ a look, `make evaluate` measures.
 import gzip
 import json
 import random
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,7 +51,7 @@ def main(
     """Print the table."""
     found = Run.existing(run)
     ours = {split: list(_ours(found, split)) for split in ("train", "validation")}
-    corpora = {"ours": ours} | {name: _split(pairs, ours) for name, pairs in map(_theirs, sets or [])}
+    corpora = {"ours": ours} | {name: _split(name, pairs, ours) for name, pairs in map(_theirs, sets or [])}
     lines = []
     for name, corpus in corpora.items():
         scores: dict[str, list[tuple[float, ...]]] = {}
@@ -86,9 +87,13 @@ def _first(value: Any) -> str | None:
     return next((found for text in texts if text and (found := clean(str(text)))), None)
 
 
-def _split(pairs: list[Pair], ours: dict[str, list[Pair]]) -> dict[str, list[Pair]]:
+def _split(name: str, pairs: list[Pair], ours: dict[str, list[Pair]]) -> dict[str, list[Pair]]:
     """As many pairs as ours, drawn once."""
     learned, measured = len(ours["train"]), len(ours["validation"])
+    if len(pairs) < learned + measured:
+        sys.exit(
+            f"--set {name}: {len(pairs)} pairs, wanted {learned + measured}: look at its columns, or take another set"
+        )
     drawn = random.Random(1).sample(pairs, learned + measured)
     return {"train": drawn[:learned], "validation": drawn[learned:]}
 
