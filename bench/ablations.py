@@ -127,19 +127,8 @@ def command(root: Path, *words: str) -> None:
 
 def measured(run: Run, arm: str, seed: int, asked: Asked, pairs: Sequence[Pair]) -> Result:
     """Student 2's figures."""
-    words = (
-        "--run",
-        run.name,
-        "--data",
-        str(asked.data),
-        "--task",
-        asked.task,
-        "--rounds",
-        "2",
-        "--no-teacher",
-        "--no-rerank",
-    )
-    command(run.folder.parent, "evaluate", *words, "--limit", str(asked.rows))
+    words = ("--run", run.name, "--data", str(asked.data), "--task", asked.task, "--limit", str(asked.rows))
+    command(run.folder.parent, "evaluate", *words, "--rounds", "2", "--no-teacher", "--no-rerank")
     (file,) = run.folder.glob("evaluation/*/results.json")
     rouge = json.loads(file.read_text())["systems"]["student 2"]["rougeL"]
     folder = run.stage(2, "student")

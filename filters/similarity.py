@@ -184,7 +184,7 @@ def packed_encoder(loaded: Any, token_budget: int, threads: int) -> Answer | Non
     width = int(model.config.hidden_size)
     workers = threads or torch.get_num_threads()
     forward = open_encoding(model, torch.float32)
-    rows = PackedRows(forward, max(token_budget, 1), width, workers, outputs=width)
+    rows = PackedRows(forward, token_budget, width, workers, outputs=width)
     return proven(rows, _tried_window(loaded), model.config.vocab_size)
 
 
