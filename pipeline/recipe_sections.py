@@ -167,6 +167,8 @@ class Rounds(Section):
     """Nucleus mass of rewrites."""
     survivor: Literal["strongest", "closest", "least_overlap", "all"] = "strongest"
     """Which rewrite of a sentence is kept: the surest, the surest and nearest, that with the least overlap, or all."""
+    drop_slips: bool = False
+    """Drop rewrites with slips of a small student: words joined wrongly or said twice, an end in the middle."""
     start: Literal["fresh", "continue"] = "fresh"
     """Student r learns from the recipe's T5 anew, or goes on from student r - 1."""
     corpora: Literal["last", "all"] = "all"

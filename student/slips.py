@@ -1,4 +1,5 @@
-"""Slips of a small student that its text alone betrays: words put together wrongly, and an end in the middle.
+"""Slips of a small student that its text alone betrays: words put together wrongly or said twice, and an end in the
+middle.
 
 It copies a word piece after piece, and at a place where it leaves something out it may go on in another word:
 "officialsday". And it has learned that a text ends with a period, so it may stop at "Gen." Beams often differ in just
@@ -15,6 +16,8 @@ _WORD = re.compile(r"(?<![^\W\d_]['’])[^\W\d_]+(?:\.[^\W\d_]+)*|\d+(?:[.,]\d+)
 """A word, initials among them ("u.s"), or a figure with all its digits ("8,000", "78.1"). What follows an apostrophe
 ("'s") is none."""
 _NOT = re.compile(r"n['’]t\b")
+_TWICE = re.compile(r"(?<!\S)(\w+)\s+\1(?=[\s.,;:!?]|$)")
+"""A word and at once the same: "was awarded awarded"."""
 
 
 def whole_words(tokenizer: Any) -> frozenset[str]:
@@ -26,11 +29,15 @@ def whole_words(tokenizer: Any) -> frozenset[str]:
 
 
 def slips(source: str, text: str, known: Set[str]) -> int:
-    """Words and figures of the text that neither the source nor `known` has, and one more for an end at a period that
-    stands inside the source."""
+    """Words and figures of the text that neither the source nor `known` has, words said twice running that the source
+    does not, and one more for an end at a period that stands inside the source."""
     own = set(_words(source))
     strange = sum(word not in own and word not in known for word in _words(text))
-    return strange + stops_short(source, text)
+    return strange + len(_twice(text) - _twice(source)) + stops_short(source, text)
+
+
+def _twice(text: str) -> set[str]:
+    return set(_TWICE.findall(text.casefold()))
 
 
 def _words(text: str) -> list[str]:

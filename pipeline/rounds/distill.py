@@ -88,7 +88,8 @@ class Distillation:
         recipe = self.recipe
         panels = {name: recipe.panel(name) for name in recipe.tasks}
         pairs, scores = recipe.resources("pairs"), recipe.resources("scores")
-        form = RewrittenPairs(panels, recipe.candidate_filter(), "cuda" if pairs.gpus else "cpu", pairs)
+        speller = self._folder(number) / "model" if recipe.rounds.drop_slips else None
+        form = RewrittenPairs(panels, recipe.candidate_filter(), speller, "cuda" if pairs.gpus else "cpu", pairs)
         judge = JudgePairs(panels, "cuda" if scores.gpus else "cpu", scores)
         corpus = Assemble({name: self._selectors(name) for name in recipe.tasks}, recipe.corpus, scores)
         reads = {name: Read(number, name) for name in ("pairs", "scores")}

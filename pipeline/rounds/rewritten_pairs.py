@@ -1,8 +1,9 @@
 """A student's rewrites to pairs: each with the sentence it rewrites, through the same cheap panel as the teacher's."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from filters.wellformed import Wellformed
 from pipeline.pair import OpenTasks, Row, cheap_panels, cheap_scores, open_cheap, tally
 from pipeline.records import PAIR, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
+from student.slips import slips, whole_words
 
 ASIDE = pa.schema([*PAIR, ("reason", pa.string())])
 EXAMPLES = 40
@@ -20,11 +22,16 @@ EXAMPLES = 40
 
 @dataclass(frozen=True)
 class RewrittenPairs:
-    """Rewrites in; pairs that are well formed, new and passed the cheap panel out."""
+    """Rewrites in; pairs that are well formed, new and passed the cheap panel out.
+
+    `speller`: the folder of the student whose slips are looked for, for the words that its vocabulary has whole; None
+    looks for none.
+    """
 
     name: ClassVar[str] = "pairs"
     tasks: Mapping[str, Panel]
     wellformed: Wellformed
+    speller: Path | None = None
     device: str = "cpu"
     resources: Resources = field(default_factory=Resources)
 
@@ -33,21 +40,27 @@ class RewrittenPairs:
         return cheap_scores(self.tasks)
 
     def spec(self) -> Mapping[str, object]:
-        return {"rewritten": True, "tasks": cheap_panels(self.tasks), "wellformed": asdict(self.wellformed)}
+        return {
+            "rewritten": True,
+            "tasks": cheap_panels(self.tasks),
+            "wellformed": asdict(self.wellformed),
+            "drop_slips": self.speller is not None,
+        }
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()
 
     def open(self) -> StageFunction:
         tasks = open_cheap(self.tasks, self.device)
-        return lambda batch: self._write(batch, tasks)
+        known = _words_of(self.speller) if self.speller else None
+        return lambda batch: self._write(batch, tasks, known)
 
-    def _write(self, batch: Batch, tasks: OpenTasks) -> Output:
+    def _write(self, batch: Batch, tasks: OpenTasks, known: Set[str] | None) -> Output:
         counts: Counter[str] = Counter()
         kept, aside = [self.writes.empty_table()], Counter[tuple[str, str]]()
         dropped: list[Row] = []
         for task, panel in tasks.items():
-            rows = self._usable([row for row in batch.table.to_pylist() if row["mode"] == task], counts)
+            rows = self._usable([row for row in batch.table.to_pylist() if row["mode"] == task], known, counts)
             scores, reasons = judge(pa.Table.from_pylist(rows, schema=PAIR), panel)
             tally(counts, task, reasons)
             passed = []
@@ -61,25 +74,34 @@ class RewrittenPairs:
         rest = pa.Table.from_pylist(dropped, schema=ASIDE) if dropped else None
         return Output(pa.concat_tables(kept), dict(sorted(counts.items())), rest)
 
-    def _usable(self, rows: list[Row], counts: Counter[str]) -> list[Row]:
+    def _usable(self, rows: list[Row], known: Set[str] | None, counts: Counter[str]) -> list[Row]:
         """One PAIR row for each rewrite that may stand; every other ends here, with its reason counted."""
         usable: dict[tuple[object, object], Row] = {}
         for row in rows:
-            reason = self._problem(row, usable)
+            reason = self._problem(row, usable, known)
             counts["candidates/in"] += 1
             counts[f"candidates/dropped/{reason}" if reason else "candidates/out"] += 1
             if not reason:
                 usable[(row["context"], row["text"])] = _pair(row)
         return list(usable.values())
 
-    def _problem(self, row: Row, earlier: Mapping[tuple[object, object], Row]) -> str | None:
+    def _problem(self, row: Row, earlier: Mapping[tuple[object, object], Row], known: Set[str] | None) -> str | None:
+        source, text = str(row["context"]), str(row["text"])
         if row["ended"] == "length":
             return "truncated"
         if (row["context"], row["text"]) in earlier:
             return "duplicate"
-        if " ".join(str(row["text"]).split()) == " ".join(str(row["context"]).split()):
+        if " ".join(text.split()) == " ".join(source.split()):
             return "copy"
-        return self.wellformed.problem(str(row["text"]), "")
+        problem = self.wellformed.problem(text, "")
+        return "slip" if problem is None and known is not None and slips(source, text, known) else problem
+
+
+def _words_of(folder: Path) -> frozenset[str]:
+    """The words that a student's vocabulary has whole."""
+    from transformers import AutoTokenizer
+
+    return whole_words(AutoTokenizer.from_pretrained(folder))
 
 
 def _pair(row: Row) -> Row:

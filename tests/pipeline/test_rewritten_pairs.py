@@ -1,5 +1,6 @@
 """Rewrites to pairs: every rewrite ends in one state, and the sums balance."""
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -104,6 +105,19 @@ def test_only_a_few_of_the_dropped_are_kept_for_a_look() -> None:
 def test_nothing() -> None:
     output = made([])
     assert output.table.num_rows == 0 and output.aside is None and set(output.counts.values()) <= {0}
+
+
+def test_slips_are_dropped_where_asked(tiny_t5: Path) -> None:
+    rows = [
+        row(SHORT),
+        row(SHORT.replace("budget", "budgetday"), number=1),
+        row("A council met met on Monday.", number=2),
+    ]
+    strict = RewrittenPairs(panels(), Wellformed(), tiny_t5)
+    counts = made(rows, strict).counts
+    assert (counts["candidates/dropped/slip"], counts["candidates/out"]) == (2, 1)
+    assert "candidates/dropped/slip" not in made(rows).counts
+    assert strict.spec() != STAGE.spec() == RewrittenPairs(panels(), Wellformed()).spec()
 
 
 def test_the_dear_filters_are_no_business_of_this_stage() -> None:

@@ -34,10 +34,17 @@ KNOWN = frozenset({"the", "money"})
         ("", 0),
         (" . ", 0),
         ("日本", 1),
+        ("Officials said said on Thursday on  on Thursday.", 2),
+        ("Officials, officials said that that-on U.S. U.S. aid", 0),  # in an apposition, and with more than letters
     ],
 )
 def test_slips_are_counted(text: str, number: int) -> None:
     assert slips(SOURCE, text, KNOWN) == number
+
+
+def test_what_the_source_says_twice_may_be_said_twice() -> None:
+    assert slips("He said that that was it.", "He said that THAT was.", frozenset()) == 0
+    assert slips("He said that that was it.", "He said said that that was.", frozenset()) == 1
 
 
 def test_the_end_of_the_source_is_an_end() -> None:
