@@ -20,6 +20,7 @@ from student.errors import StudentError
 from student.model import revision_of
 from student.settings import Decoding
 from student.slips import whole_words
+from student.spelling import respelled
 from student.train import about
 
 LOG = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class Rewriter:
         rate: Rate | None = None,
     ) -> list[list[Rewrite]]:
         """The rewrites of each source, best first (student/choice.py); samples that nothing is asked of as they were
-        drawn."""
+        drawn. Misspelt words are mended before anything is chosen (student/spelling.py)."""
         wanted = controls or Controls()
         instruction = self.instruction(task)
         if wanted.words and not self.known.get("controls"):
@@ -129,12 +130,17 @@ class Rewriter:
         asked = max(kept, CHOICES if chosen else 1 if drawn else self.decoding.beams)
         prompts = [prompt(instruction, source, wanted) for source in sources]
         found = self._write(prompts, replace(self.decoding, samples=asked), seed)
+        if self.decoding.respell:
+            found = [self._respelled(source, rows) for source, rows in zip(sources, found, strict=True)]
         if drawn and not chosen:
             return found
         texts = [[row.text for row in rows] for rows in found]
         ratings = rate(task, sources, texts) if rate else [[] for _ in found]
         ranked = zip(sources, found, ratings, strict=True)
         return [best_first(source, rows, wanted, self._common, rated, drawn)[:kept] for source, rows, rated in ranked]
+
+    def _respelled(self, source: str, rows: Sequence[Rewrite]) -> list[Rewrite]:
+        return [replace(row, text=respelled(source, row.text, self._common)) for row in rows]
 
     @cached_property
     def _common(self) -> frozenset[str]:

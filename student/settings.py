@@ -75,3 +75,5 @@ class Decoding:
     """No run of so many tokens twice in a rewrite; 0: may be."""
     batch_tokens: int = Field(default=4096, ge=16)
     """Source tokens on the device at once."""
+    respell: bool = True
+    """Spell a word that nobody knows as the source's word that it nearly is (student/spelling.py)."""

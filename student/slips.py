@@ -12,7 +12,7 @@ from typing import Any
 
 WORD_BEGINS = "▁"
 """What SentencePiece writes for the space before a word."""
-_WORD = re.compile(r"(?<![^\W\d_]['’])[^\W\d_]+(?:\.[^\W\d_]+)*|\d+(?:[.,]\d+)*")
+WORD = re.compile(r"(?<![^\W\d_]['’])[^\W\d_]+(?:\.[^\W\d_]+)*|\d+(?:[.,]\d+)*")
 """A word, initials among them ("u.s"), or a figure with all its digits ("8,000", "78.1"). What follows an apostrophe
 ("'s") is none."""
 _NOT = re.compile(r"n['’]t\b")
@@ -24,7 +24,7 @@ def whole_words(tokenizer: Any) -> frozenset[str]:
     """Words that the vocabulary has as one piece, folded: common ones, which cannot be put together wrongly. A figure
     is known only from the source, and so is a single letter, but for "a" and "I"."""
     pieces = (piece[1:] for piece in tokenizer.get_vocab() if piece.startswith(WORD_BEGINS))
-    words = (piece.casefold() for piece in pieces if _WORD.fullmatch(piece))
+    words = (piece.casefold() for piece in pieces if WORD.fullmatch(piece))
     return frozenset(word for word in words if word in ("a", "i") or (len(word) > 1 and not word[0].isdigit()))
 
 
@@ -41,7 +41,7 @@ def _twice(text: str) -> set[str]:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(_NOT.sub(" not", text.casefold()))
+    return WORD.findall(_NOT.sub(" not", text.casefold()))
 
 
 def stops_short(source: str, text: str) -> bool:

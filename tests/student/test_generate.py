@@ -113,10 +113,10 @@ def rewriter(folder: Path, **decoding: float) -> Rewriter:
 def test_a_length_is_seen_to(tiny_student: Path, samples: int, beams: int) -> None:
     """The likeliest that lies in the bucket; where none does, the nearest."""
     sources = sentences(8, 2)
-    student = rewriter(tiny_student, samples=samples, beams=beams)
+    student = rewriter(tiny_student, samples=samples, beams=beams, respell=False)
     wanted = Controls(length="medium")
     kept = student.rewrite("summary", sources, wanted)
-    student.decoding = Decoding(samples=CHOICES, beams=beams)
+    student.decoding = Decoding(samples=CHOICES, beams=beams, respell=False)
     prompts = [f"medium {INSTRUCTIONS['summary']}{source}" for source in sources]
     every = student._write(prompts, student.decoding, 0) if student._write else []
     for source, row, all_of in zip(sources, kept, every, strict=True):

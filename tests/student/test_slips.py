@@ -74,10 +74,10 @@ def test_beams_are_chosen_among_and_samples_are_not(tiny_student: Path) -> None:
     for source, rows, (only,) in zip(
         texts, every.rewrite("summary", texts), one.rewrite("summary", texts), strict=True
     ):
-        counts = [slips(source, row.text, one._common) for row in rows]
+        different = dict.fromkeys(row.text for row in rows)  # respelled, two may be the same: the second goes last
+        counts = [slips(source, text, one._common) for text in different]
         assert counts == sorted(counts) and only == rows[0]
     drawn = Decoding(samples=3, temperature=1.0)
     student = Rewriter(tiny_student, threads=1, decoding=drawn)
     write = Rewriter(tiny_student, threads=1, decoding=drawn)
     assert student.rewrite("summary", texts, seed=1) == write.rewrite("summary", texts, seed=1)
-    assert "_common" not in student.__dict__
