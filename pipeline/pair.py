@@ -23,7 +23,10 @@ from pipeline.stage import Batch, Output, Resources, StageFunction
 Row = dict[str, object]
 OpenTasks = Mapping[str, Sequence[tuple[Filter, Scorer]]]
 
-DROPPED = pa.schema([("pair_id", pa.string()), ("task", pa.string()), ("source", pa.string()), ("target", pa.string())])
+DROPPED = pa.schema([(name, pa.string()) for name in ("pair_id", "task", "source", "target", "context_id", "reason")])
+"""What is kept of a dropped pair; `reason` is the filter's name."""
+SCORE = pa.field("score", pa.float32())
+"""What that filter gave the pair; null where it had nothing to say."""
 
 
 def cheap_scores(tasks: Mapping[str, Panel]) -> pa.Schema:
@@ -134,17 +137,21 @@ class FormPairs:
             table = table.append_column(
                 pa.field(name, pa.float32()), column if column is not None else _nulls(len(kept))
             )
-        return table, self._examples(pairs, reasons, task, rows)
+        return table, self._examples(pairs, scores, reasons, task, rows)
 
-    def _examples(self, pairs: pa.Table, reasons: pa.Array, task: str, rows: Sequence[Row]) -> pa.Table:
+    def _examples(
+        self, pairs: pa.Table, scores: pa.Table, reasons: pa.Array, task: str, rows: Sequence[Row]
+    ) -> pa.Table:
         """A few dropped pairs for each filter, drawn by the context's own id."""
         names = reasons.to_numpy(zero_copy_only=False)
         draw = np.random.default_rng(int(str(rows[0]["context_id"])[:12], 16) if rows else 0)
         chosen = []
         for name in sorted(reasons.drop_null().unique().to_pylist()):
             where = np.flatnonzero(names == name)
-            chosen += [(int(i), name) for i in draw.permutation(where)[: self.examples]]
-        return _aside([_dropped(pairs.slice(i, 1).to_pylist()[0], task, name, rows) for i, name in chosen])
+            chosen += [(int(i), name, scores[name][int(i)].as_py()) for i in draw.permutation(where)[: self.examples]]
+        return _aside(
+            [_dropped(pairs.slice(i, 1).to_pylist()[0], task, name, rows) | {"score": x} for i, name, x in chosen]
+        )
 
 
 def tally(counts: Counter[str], task: str, reasons: pa.Array) -> None:
@@ -180,5 +187,4 @@ def _dropped(pair: Row, task: str, name: str, rows: Sequence[Row]) -> Row:
 
 
 def _aside(rows: Sequence[Row]) -> pa.Table:
-    schema = pa.schema([*DROPPED, ("context_id", pa.string()), ("reason", pa.string())])
-    return pa.Table.from_pylist(list(rows), schema=schema)
+    return pa.Table.from_pylist(list(rows), schema=pa.schema([*DROPPED, SCORE]))

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from filters.base import Panel, judge
 from filters.wellformed import Wellformed
 from pipeline.errors import UserError
-from pipeline.pair import OpenTasks, cheap_panels, cheap_scores, open_cheap, tally
+from pipeline.pair import SCORE, OpenTasks, cheap_panels, cheap_scores, open_cheap, tally
 from pipeline.records import PAIR, content_id, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
 
 Row = dict[str, object]
 BROUGHT = pa.schema([("row", pa.int64()), ("task", pa.string()), ("source", pa.string()), ("target", pa.string())])
-ASIDE = pa.schema([("pair_id", pa.string()), *BROUGHT, ("reason", pa.string())])
+ASIDE = pa.schema([("pair_id", pa.string()), *BROUGHT, ("reason", pa.string()), SCORE])
 COLUMNS = ("source", "target")
 ROWS_PER_SHARD = 20_000
 
@@ -148,7 +148,7 @@ class BroughtPairs:
                 if reason is None:
                     kept.append(_pair(row) | {name: score.get(name) for name in self.writes.names[len(PAIR) :]})
                 else:
-                    aside.append(row | {"pair_id": _id(row), "reason": reason})
+                    aside.append(row | {"pair_id": _id(row), "reason": reason, "score": score.get(reason)})
         table = pa.Table.from_pylist(kept, schema=self.writes)
         rest = pa.Table.from_pylist(aside, schema=ASIDE) if aside else None
         return Output(table, dict(sorted(counts.items())), rest)

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from filters.base import Panel, judge
 from filters.wellformed import Wellformed
-from pipeline.pair import OpenTasks, Row, cheap_panels, cheap_scores, open_cheap, tally
+from pipeline.pair import SCORE, OpenTasks, Row, cheap_panels, cheap_scores, open_cheap, tally
 from pipeline.records import PAIR, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
 from student.slips import slips, whole_words
 
-ASIDE = pa.schema([*PAIR, ("reason", pa.string())])
+ASIDE = pa.schema([*PAIR, ("reason", pa.string()), SCORE])
 EXAMPLES = 40
 """Dropped pairs kept for a look, for each shard, task and filter."""
 
@@ -69,7 +69,7 @@ class RewrittenPairs:
                     passed.append(row | {name: score.get(name) for name in self.writes.names[len(PAIR) :]})
                 elif aside[(task, reason)] < EXAMPLES:
                     aside[(task, reason)] += 1
-                    dropped.append(row | {"reason": reason})
+                    dropped.append(row | {"reason": reason, "score": score[reason]})
             kept.append(pa.Table.from_pylist(passed, schema=self.writes))
         rest = pa.Table.from_pylist(dropped, schema=ASIDE) if dropped else None
         return Output(pa.concat_tables(kept), dict(sorted(counts.items())), rest)

@@ -1,6 +1,7 @@
 """Candidates to pairs: both orders, both tasks, a funnel that balances, examples of what was dropped."""
 
 from itertools import permutations
+from typing import Any
 
 import pyarrow as pa
 from toy_filters import SENTENCES, panels
@@ -89,7 +90,7 @@ def test_examples_of_the_dropped() -> None:
     stage = FormPairs(panels(), Wellformed(), examples=2)
     output = stage.open()(Batch(0, candidates()))
     assert output.aside is not None
-    assert output.aside.column_names == [*DROPPED.names, "context_id", "reason"]
+    assert output.aside.column_names == [*DROPPED.names, "score"]
     kept = set(output.table["pair_id"].to_pylist())
     groups: dict[tuple[str, str, str], int] = {}
     for row in output.aside.to_pylist():
@@ -97,10 +98,18 @@ def test_examples_of_the_dropped() -> None:
         key = (row["context_id"], row["task"], row["reason"])
         groups[key] = groups.get(key, 0) + 1
         assert f"{row['task']}/dropped/{row['reason']}" in output.counts
+        assert row["score"] == _said(row)
     assert set(groups.values()) <= {1, 2}
     none = FormPairs(panels(), Wellformed(), examples=0).open()(Batch(0, candidates()))
     assert none.aside is None
     assert none.counts == output.counts
+
+
+def _said(row: dict[str, Any]) -> float | None:
+    """What the filter that dropped a pair says of it when it is asked alone."""
+    (spec,) = [spec for spec in panels()[row["task"]] if spec.name == row["reason"]]
+    answer: float | None = spec.open("cpu")(pa.table({side: [row[side]] for side in ("source", "target")}))[0].as_py()
+    return answer
 
 
 def test_a_context_depends_on_itself_alone() -> None:
