@@ -23,8 +23,10 @@ KNOWN = frozenset({"officially", "won", "champion", "news"})
         ("yaser met hewit", "Yasser met Hewitt"),  # a name is written as the source writes it
         ("Championshipsday won.", "Championships won."),  # at the beginning of a sentence
         ("the officialsday's news", "the officials's news"),
-        ("Mcdonald and Mcdonalds", "Mcdonald and McDonald"),  # the first is the source's word, however it is written
+        ("Mcdonald and Mcdonnald", "Mcdonald and McDonald"),  # the first is the source's word, however it is written
         ("officially", "officially"),  # known
+        ("Hewitts, championship, Arafatian", "Hewitts, championship, Arafatian"),  # words of their own
+        ("championshipss championshipsed", "championships championships"),  # an ending after an ending
         ("Zürch Zurich", "Zürich Zürich"),
         ("80,000 and 8,00", "80,000 and 8,00"),  # figures
         ("Arab", "Arab"),  # too far
