@@ -95,7 +95,7 @@ status: setup ## where a run stands, and its funnel
 	$(PIPELINE) status $(LOOK)
 
 show: setup ## random kept and rejected pairs, with scores and reasons
-	$(PIPELINE) show $(LOOK)
+	$(PIPELINE) show $(LOOK) $(if $(filter command line environment,$(origin ROUND)),--round $(ROUND))
 
 calibrate-gate: setup ## where the gate before the judge may stand for this teacher and judge
 	$(PIPELINE) calibrate-gate $(LOOK)

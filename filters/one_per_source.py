@@ -22,7 +22,8 @@ class OnePerSource:
     `most`: pairs kept of a source.
 
     Source: Impossible Distillation, self-distillation; the choice by overlap is the released code's.
-    Why: "strongest", because a small judge's doubt is worth more than a new word; measured in docs/results.md.
+    Why: "strongest" asks for nothing but the judge. Which is chosen made no clear difference in docs/student.md; news
+    takes "closest" (`rounds.survivor`), which is how its panel chooses among a student's beams.
     """
 
     name: ClassVar[str] = "one_per_source"

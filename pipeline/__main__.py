@@ -106,10 +106,11 @@ def show(
     run: RunName = "news",
     number: Annotated[int, typer.Option("-n", min=1, help="Kept pairs to show, and as many rejected ones.")] = 5,
     seed: Annotated[int | None, typer.Option(help="Draws the pairs; default: another draw every time.")] = None,
+    round_number: Annotated[int, typer.Option("--round", min=0, help="The teacher's pairs (0), or a student's.")] = 0,
 ) -> None:
     """Random kept and rejected pairs with scores and reasons."""
     drawn = int.from_bytes(os.urandom(4), "big") if seed is None else seed
-    print_pairs(Run.existing(run), number, drawn)
+    print_pairs(Run.existing(run), number, drawn, round_number)
 
 
 @app.command("calibrate-gate")

@@ -114,10 +114,12 @@ def _print_funnel(run: Run) -> None:
     console.print(display.summary(stages), highlight=False)
 
 
-def print_pairs(run: Run, number: int, seed: int) -> None:
+def print_pairs(run: Run, number: int, seed: int, round_number: int = 0) -> None:
     from pipeline.show import sample
 
-    shown = sample(run, number, seed)
+    shown = sample(run, number, seed, round_number)
+    if not shown and round_number:
+        raise UserError(f"run {run.name!r}: round {round_number} has no pairs: see `make status RUN={run.name}`")
     if not shown:
         raise UserError(f"run {run.name!r}: no pairs yet: run `make filter RUN={run.name}` first")
     console = Console()

@@ -1,1 +1,1 @@
-"""WHO LEARNS. The T5 student (later issues): nothing lives here yet."""
+"""WHO LEARNS. The T5 student: training, writing, evaluation."""

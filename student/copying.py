@@ -58,7 +58,7 @@ def measure(model: str, engine: Engine = "auto", prefix: str = DENOISE) -> Copyi
     write = Writer(model, "", engine).open()
 
     def copies(texts: Sequence[str]) -> list[str]:
-        found = write([prefix + text for text in texts], Decoding(no_repeat_ngram=0), 0)
+        found = write([prefix + text for text in texts], Decoding(beams=4, no_repeat_ngram=0), 0)
         return [each[0].text for each in found]
 
     written = copies([text for text, _ in rows])

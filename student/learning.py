@@ -1,8 +1,9 @@
 """The training loop of pretraining and of students alike: one optimiser step after another, resumable, reproducible.
 
 A step is a list of micro-batches, given by its number. The loss of a step is the sum over all its target tokens
-divided by their number, so eight rows at once, or twice four, are the same step. What is random is seeded by the number
-of the step; a checkpoint is written aside and renamed: a killed training goes on where it was, with the same curve.
+divided by their number, so eight rows at once, or twice four, are the same step but for the dropout masks. What is
+random is seeded by the number of the step; a checkpoint is written aside and renamed: a killed training goes on where
+it was, with the same curve.
 """
 
 import math

@@ -3,8 +3,8 @@
 Two ways to break text. T5's span corruption (1910.10683, 3.1.4: 15% of the tokens, spans of three on average). And
 sentence denoising as in unsupervised sentence compression (1809.02669, section 3): words of another sentence are put in
 between, neighbours are shuffled, some words are left out; the model writes the sentence as it was. Taking out what
-does not belong, and copying the rest, is most of what a summary asks for. Some words are made strange in both, for what
-cannot be known by heart has to be copied.
+does not belong, and copying the rest, is most of what a summary asks for. In sentences to be denoised some
+words are made strange, the same on both sides, for what cannot be known by heart has to be copied.
 """
 
 import re

@@ -25,7 +25,7 @@ MOST_PIECES = (12, 32)
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of the model: 7.2 million weights as it stands."""
+    """The size of the model: 7.1 million weights as it stands."""
 
     vocabulary: int = 8192
     d_model: int = 256
@@ -60,7 +60,7 @@ class PretrainSpec:
     seed: int = 1
     start: str = ""
     """A pretrained T5 to go on from, its vocabulary with it (`embedded:t5`, a folder, a hub id); nothing: from random
-    weights. Copying is known then: there are no copying steps."""
+    weights. Copying is known then: there are no first steps of copying alone."""
 
 
 def pretrain(spec: PretrainSpec, folder: Path, tell: Any = lambda point: None, save_every: int = 250) -> Path:

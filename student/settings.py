@@ -17,7 +17,7 @@ class Training:
     batch_tokens: int = Field(default=1536, ge=16)
     """Tokens of one optimiser step."""
     device_tokens: int = Field(default=16384, ge=16)
-    """Tokens that are on a device at once: a step is cut into as many parts; decides memory, not the result."""
+    """Tokens that are on a device at once; decides memory and dropout masks, else nothing."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Peak of the learning rate (AdamW): linear warm-up, linear decay."""
     warmup_share: float = Field(default=0.06, ge=0, lt=1)

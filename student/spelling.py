@@ -2,8 +2,8 @@
 
 It copies a rare word piece after piece, and may lose its way in it ("Hewit", "Yaser") or behind it
 ("championshipsday"). A word that neither the source nor the vocabulary knows, but that is nearly one of the source's,
-is taken for that one; an inflection of it ("Kenyan", "Kenyans") is a word of its own. As unknown words are replaced in translation (Luong et al. 2015, 1410.8206), with the spelling in
-the place of an alignment.
+is taken for that one; an inflection of it ("Kenyan", "Kenyans") is a word of its own. As unknown words are replaced in
+translation (Luong et al. 2015, 1410.8206), with the spelling in the place of an alignment.
 """
 
 import re

@@ -67,7 +67,7 @@ class RoundMonitors:
 def _stopped(task: str, name: str, value: float, limit: str, remedy: str) -> str:
     return (
         f"task {task}: {name} is {value:.3g}, {limit}: the round is kept and no student learns from it; "
-        f"look at it with `make show`, or {remedy} the limit"
+        f"look at it with `make show` and its ROUND, or {remedy} the limit"
     )
 
 

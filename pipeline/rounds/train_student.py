@@ -63,7 +63,7 @@ class TrainStudent:
         spec = asdict(self.training)
         for ignored in ("base", "revision"):
             del spec[ignored]
-        del spec["training"]["device_tokens"]  # decides memory, not the weights
+        del spec["training"]["device_tokens"]  # decides memory; the weights only by dropout masks
         started = self._earlier() if self.origin else revision_of(self.training.base, self.training.revision)
         return spec | {"base": self.origin or self.training.base, "weights": started}
 

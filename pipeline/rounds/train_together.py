@@ -1,7 +1,8 @@
 """A student trained by several workers at once, with Ray Train: one process a GPU, or a few on processors.
 
 Each worker takes its share of a step's micro-batches (student/learning.py), so the step is the same as on one device,
-to rounding. The second file that knows Ray: Ray Train brings its own workers, which no pool of backend.py can be.
+to rounding and dropout masks. The second file that knows Ray: Ray Train brings its own workers, which no pool of
+backend.py can be.
 """
 
 import contextlib

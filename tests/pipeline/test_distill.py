@@ -165,6 +165,14 @@ def test_two_rounds(run: Run, call: Call) -> None:
     assert not [*run.folder.glob("unfinished/*")]
 
 
+def test_pairs_of_a_round_are_shown(run: Run, call: Call, refused: Callable[..., str]) -> None:
+    wrote = set(stage_rows(run, 1, "pairs")["pair_id"].to_pylist())
+    code, said, _ = call("show", "--run", "r", "--round", "1", "-n", "99")
+    judged = [line.split()[-1] for line in said.splitlines() if line.startswith(("kept", "dropped by", "left out by"))]
+    assert code == 0 and wrote & set(judged)
+    assert "round 2 has no pairs" in refused("show", "--run", "r", "--round", "2")
+
+
 def test_what_a_student_wrote_keeps_its_context_and_split(run: Run) -> None:
     rounds = [
         {
