@@ -39,6 +39,8 @@ SMALL = {
     "student.batch_tokens": 512,
     "student.rehearsal_share": 0,
     "rounds.samples": 2,
+    "rounds.temperature": 0.7,
+    "rounds.drop_slips": "false",  # a random student writes nothing else
     "rounds.sources_per_context": 2,
     **{f"run.resources.{stage}.threads": 1 for stage in ("contexts", "candidates", "pairs", "scores", "rewrites")},
     **{f"run.resources.{stage}.gpus": 0.0 for stage in ("contexts", "candidates", "scores", "rewrites", "student")},
