@@ -14,7 +14,7 @@ import typer
 
 from bench.machine import table
 from student.model import EMBEDDED, locate
-from student.slips import WORD, whole_words
+from student.slips import whole_words, words_of
 
 STUDENTS = "student "
 
@@ -44,9 +44,8 @@ def _lines(path: Path, known: Set[str]) -> list[tuple[Any, ...]]:
 
 def copied(source: str, text: str, known: Set[str]) -> list[bool]:
     """For every rare word of the text whether the source has it; figures are left out."""
-    own = {word.casefold() for word in WORD.findall(source)}
-    words = (word.casefold() for word in WORD.findall(text))
-    return [word in own for word in words if word not in known and not word[0].isdigit()]
+    own = set(words_of(source))
+    return [word in own for word in words_of(text) if word not in known and not word[0].isdigit()]
 
 
 if __name__ == "__main__":

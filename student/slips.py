@@ -15,7 +15,7 @@ WORD_BEGINS = "▁"
 WORD = re.compile(r"(?<![^\W\d_]['’])[^\W\d_]+(?:\.[^\W\d_]+)*|\d+(?:[.,]\d+)*")
 """A word, initials among them ("u.s"), or a figure with all its digits ("8,000", "78.1"). What follows an apostrophe
 ("'s") is none."""
-_NOT = re.compile(r"n['’]t\b")
+NOT = re.compile(r"n['’]t\b", re.IGNORECASE)
 _TWICE = re.compile(r"(?<!\S)(\w+)\s+\1(?=[\s.,;:!?]|$)")
 """A word and at once the same: "was awarded awarded"."""
 
@@ -31,8 +31,8 @@ def whole_words(tokenizer: Any) -> frozenset[str]:
 def slips(source: str, text: str, known: Set[str]) -> int:
     """Words and figures of the text that neither the source nor `known` has, words said twice running that the source
     does not, and one more for an end at a period that stands inside the source."""
-    own = set(_words(source))
-    strange = sum(word not in own and word not in known for word in _words(text))
+    own = set(words_of(source))
+    strange = sum(word not in own and word not in known for word in words_of(text))
     return strange + len(_twice(text) - _twice(source)) + stops_short(source, text)
 
 
@@ -40,8 +40,9 @@ def _twice(text: str) -> set[str]:
     return set(_TWICE.findall(text.casefold()))
 
 
-def _words(text: str) -> list[str]:
-    return WORD.findall(_NOT.sub(" not", text.casefold()))
+def words_of(text: str) -> list[str]:
+    """Words and figures, folded; "n't" is "not"."""
+    return WORD.findall(NOT.sub(" not", text.casefold()))
 
 
 def stops_short(source: str, text: str) -> bool:

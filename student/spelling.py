@@ -13,7 +13,7 @@ from functools import partial
 from rapidfuzz import process
 from rapidfuzz.distance import JaroWinkler
 
-from student.slips import WORD
+from student.slips import NOT, WORD
 
 NEAR = 0.9
 """Jaro-Winkler similarity, which asks most of how words begin: chosen by its table in docs/lab-book.md."""
@@ -36,6 +36,8 @@ def _respelled(match: re.Match[str], own: dict[str, str], known: Set[str]) -> st
     word = match.group()
     folded = word.casefold()
     if len(folded) < SHORTEST or folded in own or folded in known or not folded[0].isalpha():
+        return word
+    if NOT.match(match.string, match.end() - 1):  # "doesn't" is no misspelt "does"
         return word
     alike = [each for each in own if len(each) >= SHORTEST and each[0] == folded[0] and not _inflected(each, folded)]
     nearest = process.extractOne(folded, alike, scorer=JaroWinkler.similarity, score_cutoff=NEAR)

@@ -42,6 +42,12 @@ def test_a_word_that_is_nearly_the_source_s_becomes_it(text: str, wanted: str) -
     assert respelled(SOURCE, text, KNOWN) == wanted
 
 
+@pytest.mark.parametrize("text", ["He doesn't win.", "He doesn’t win.", "DOESN'T"])
+def test_not_is_no_slip_of_the_pen(text: str) -> None:
+    assert respelled("What he does is his.", text, frozenset()) == text
+    assert respelled("What he does is his.", "He doesng it.", frozenset()) == "He does it."
+
+
 def test_a_source_without_words_changes_nothing() -> None:
     assert respelled("", "Yaser won.", frozenset()) == respelled("... 8", "Yaser won.", frozenset()) == "Yaser won."
 
@@ -55,9 +61,11 @@ def test_of_equally_near_words_the_first_in_the_source_is_taken() -> None:
 def test_a_student_respells_all_that_it_writes(tiny_student: Path, how: Decoding) -> None:
     texts = sentences(6, 3)
     plain = Rewriter(tiny_student, threads=1, decoding=replace(how, respell=False))
-    known = plain._common
+    known, changed = plain._common, 0
     mended = Rewriter(tiny_student, threads=1, decoding=how).rewrite("summary", texts, seed=1)
     for source, rows, again in zip(texts, plain.rewrite("summary", texts, seed=1), mended, strict=True):
         wanted = sorted((respelled(source, row.text, known), row.logprob) for row in rows)
         assert how.temperature == 0 or [text for text, _ in wanted] == sorted(row.text for row in again)
         assert all(respelled(source, row.text, known) == row.text for row in again)
+        changed += sum(respelled(source, row.text, known) != row.text for row in rows)
+    assert changed  # else nothing was put to the test
