@@ -32,6 +32,7 @@ def checks(recipe: "Recipe") -> Iterator[Problem]:
     yield from _sampling(recipe)
     yield from _modes(recipe)
     yield from _tasks(recipe)
+    yield from _rounds(recipe)
     yield from _corpus(recipe.corpus)
 
 
@@ -101,6 +102,12 @@ def _tasks(recipe: "Recipe") -> Iterator[Problem]:
             yield problem(f"tasks.{name}.instruction", text)
         if task.judge_revision and not task.judge:
             yield problem(f"tasks.{name}.judge_revision", f"belongs to no judge; name one in tasks.{name}.judge")
+
+
+def _rounds(recipe: "Recipe") -> Iterator[Problem]:
+    for name in recipe.rounds.tasks:
+        if name not in recipe.tasks:
+            yield problem("rounds.tasks", f"no task {name!r}; wanted some of {', '.join(recipe.tasks)}")
 
 
 def _corpus(corpus: Corpus) -> Iterator[Problem]:

@@ -159,6 +159,8 @@ class Rounds(Section):
     """Teacher's sentences: how many of each context, drawn anew every round."""
     count: int = Field(default=1000, ge=1)
     """Sentences of a file: how many."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that a student is asked for; none named: all of the recipe's."""
     samples: int = Field(default=10, ge=1, le=256)
     """Rewrites of each sentence for each task: 2305.16635 v4, self-distillation."""
     temperature: float = Field(default=0.7, ge=0, le=5)

@@ -29,6 +29,7 @@ Temperature = Annotated[float, typer.Option(min=0, max=5, help="0: by beam searc
 Seed = Annotated[int, typer.Option(min=0, help="Draws the samples.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads to compute with.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Respell = Annotated[bool, typer.Option(help="Spell a word that nobody knows as the source's that it nearly is.")]
 Form = Annotated[Literal["text", "jsonl"], typer.Option("--format", help="text: rewrites alone.")]
 
 
@@ -46,6 +47,7 @@ def rewrite(
     seed: Seed = 0,
     threads: Threads = 2,
     device: Device = "cpu",
+    respell: Respell = True,
     form: Form = "text",
 ) -> None:
     """Rewrite sentences with a trained student."""
@@ -53,7 +55,7 @@ def rewrite(
     from student.settings import Decoding
 
     wanted = controls(length, novelty)
-    decoding = replace(Decoding(), samples=samples, temperature=temperature)
+    decoding = replace(Decoding(), samples=samples, temperature=temperature, respell=respell)
     student = Rewriter(model, threads=threads, device=device, decoding=decoding)
     student.instruction(task)
     write_all(lambda batch: student.rewrite(task, batch, wanted, seed), sources(sentence, file), task, form)

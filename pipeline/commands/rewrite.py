@@ -15,6 +15,7 @@ from student.rewrite_command import (
     Length,
     Lines,
     Novelty,
+    Respell,
     Samples,
     Seed,
     Sentence,
@@ -42,6 +43,7 @@ def rewrite(
     seed: Seed = 0,
     threads: Threads = 2,
     device: Device = "cpu",
+    respell: Respell = True,
     form: Form = "text",
 ) -> None:
     """Rewrite sentences with a run's student; of its beams the one that the run's panel likes best."""
@@ -52,7 +54,7 @@ def rewrite(
     from student.sources import sources
 
     model, recipe = _student_and_recipe(run, round_number, task)
-    decoding = replace(Decoding(), samples=samples, temperature=temperature)
+    decoding = replace(Decoding(), samples=samples, temperature=temperature, respell=respell)
     wanted = controls(length, novelty)
     student = Rewriter(model, threads=threads, device=device, decoding=decoding)
     student.instruction(task)  # a task it did not learn is refused before anything is loaded

@@ -19,7 +19,7 @@ from pipeline.recipe_sections import Contexts
 from pipeline.rounds.monitors import RoundMonitors
 from pipeline.rounds.rewrite import StudentRewrites
 from pipeline.rounds.rewritten_pairs import RewrittenPairs
-from pipeline.rounds.train_student import TrainStudent
+from pipeline.rounds.train_student import CORPUS, TrainStudent
 from pipeline.store import Run
 from pipeline.text_contexts import CutContexts, entries
 from pipeline.windows import cut_source
@@ -58,12 +58,18 @@ class Distillation:
     def learning(self, number: int) -> Step:
         """Student `number` from the corpora before it."""
         first = 0 if self.recipe.rounds.corpora == "all" else number - 1
-        reads = {f"corpus-{r}": Read(r, "corpus", SPLITS, where_there=True) for r in range(first, number)}
-        if self.recipe.student.rehearsal_share and not pairs_alone(self.run):
-            reads["candidates"] = Read(0, "candidates")
+        reads = {f"{CORPUS}-{r}": Read(r, "corpus", SPLITS, where_there=True) for r in range(first, number)}
+        if self.recipe.student.rehearsal_share:
+            reads |= self._rehearsed(number)
         needs = self.recipe.resources("student")
         stage = TrainStudent(self._training(number), self._origin(number), needs)
         return FoldStep(number, stage, reads)
+
+    def _rehearsed(self, number: int) -> dict[str, Read]:
+        """The teacher's sentences, and those of the user's own text that students before this one rewrote."""
+        teacher = {} if pairs_alone(self.run) else {"candidates": Read(0, "candidates")}
+        own = range(1, number) if self.recipe.rounds.source != "teacher" else ()
+        return teacher | {f"contexts-{r}": Read(r, "contexts") for r in own}
 
     def _training(self, number: int) -> TrainSpec:
         recipe = self.recipe
@@ -109,7 +115,7 @@ class Distillation:
             self._folder(number),
             Decoding(samples=rounds.samples, beams=1, temperature=rounds.temperature, top_p=rounds.top_p),
             self.recipe.candidate_filter(),
-            tuple(self.recipe.tasks),
+            tuple(task for task in self.recipe.tasks if task in (rounds.tasks or self.recipe.tasks)),
             rounds.sources_per_context if teacher else None,
             self.recipe.seed,
             number,

@@ -1,6 +1,6 @@
 """Corpora to a student, as a stage: the weights, their card and the curve appear at once when the training is done."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -30,8 +30,8 @@ CURVE = pa.schema(
         ("validation_loss", pa.float64()),
     ]
 )
-CANDIDATES = "candidates"
-"""What the teacher wrote: read where the student is to rehearse."""
+CORPUS = "corpus"
+"""Begins the names of corpora among what is read; the rest is sentences to rehearse."""
 IDENTITY = ("pair_id", "task", "source", "target")
 FEW = 8
 """Fewer validation pairs than this say nothing: then some of the training pairs are measured on instead."""
@@ -72,7 +72,8 @@ class TrainStudent:
         return (StageFolder(Path(self.training.base).parent).manifest() or {}).get("key", "missing")
 
     def run(self, inputs: Mapping[str, pa.Table], out: ShardWriter) -> Counts:
-        every = pa.concat_tables([_columns(table) for name, table in inputs.items() if name != CANDIDATES])
+        every = pa.concat_tables([_columns(table) for name, table in inputs.items() if name.startswith(CORPUS)])
+        spare = [table for name, table in inputs.items() if not name.startswith(CORPUS)]
         rows = once(every)
         pairs, dropped = self._pairs(rows, "train")
         validation, _ = self._pairs(rows, "validation")
@@ -82,7 +83,7 @@ class TrainStudent:
             )
         learned, measured = enough(pairs, validation)
         try:
-            rehearsed = sentences(inputs[CANDIDATES], rows) if CANDIDATES in inputs else []
+            rehearsed = sentences(spare, rows)
             made = self._train((learned, measured, out.directory("model"), out.work()), rehearsed)
         except StudentError as error:
             raise UserError(str(error)) from error
@@ -123,12 +124,16 @@ def once(rows: pa.Table) -> pa.Table:
     return rows.filter(pa.array(new, pa.bool_()))
 
 
-def sentences(candidates: pa.Table, corpus: pa.Table) -> list[str]:
-    """The teacher's whole sentences, without those of contexts that are measured on, in an order of their content."""
+def sentences(tables: Iterable[pa.Table], corpus: pa.Table) -> list[str]:
+    """Whole sentences of candidates and contexts, without those of contexts that are measured on, in an order of their
+    content."""
     held = pc.unique(corpus.filter(pc.not_equal(corpus["split"], "train"))["context_id"])
-    free = pc.invert(pc.is_in(candidates["context_id"], held))
-    whole = candidates.filter(pc.and_(free, pc.equal(candidates["ended"], "sentence")))
-    return sorted({text for each in pc.unique(whole["text"]).to_pylist() if (text := clean(each))})
+    found: set[str] = set()
+    for table in tables:
+        free = table.filter(pc.invert(pc.is_in(table["context_id"], held)))
+        whole = free.filter(pc.equal(free["ended"], "sentence")) if "ended" in free.column_names else free
+        found |= {text for each in pc.unique(whole["text"]).to_pylist() if (text := clean(each))}
+    return sorted(found)
 
 
 def enough(pairs: list[Pair], validation: list[Pair]) -> tuple[list[Pair], list[Pair]]:

@@ -295,6 +295,7 @@ def test_a_set_that_cannot_be_read_says_the_form(write, override):
         ("models.teacher=embedded:nli-minilm", "models.teacher"),
         ("models.judge='not a model'", "models.judge"),
         ("models.encoder=a/b/c", "models.encoder"),
+        ("rounds.tasks=['summary','headline']", "rounds.tasks"),
         ("tasks={}", "tasks"),
         ("tasks.summary.panel={}", "tasks.summary.panel"),
         ("tasks.summary.instruction=' '", "tasks.summary.instruction"),

@@ -65,6 +65,13 @@ def test_another_task_samples_and_a_length(ask: Call) -> None:
     assert code == 0 and len(json.loads(out)["rewrites"]) == 1
 
 
+def test_spelling_is_left_alone_when_asked(ask: Call) -> None:
+    drawn = ["--samples", "3", "--temperature", "1", "--seed", "1"]
+    lines = "".join(f"{text}\n" for text in sentences(6, 3)).encode()
+    mended, plain = ask(*drawn, stdin=lines)[1], ask(*drawn, "--no-respell", stdin=lines)[1]
+    assert mended != plain and mended.count("\n") == plain.count("\n") == 18
+
+
 def test_no_sentence_at_all_is_no_rewrite(ask: Call) -> None:
     assert ask(stdin=b"") == (0, "", "")
 
