@@ -1,126 +1,30 @@
 """A dry run tells what the real one would: exactly where scores are stored, within its bounds where they are not."""
 
-import csv
 import itertools
-import json
 import shutil
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-from test_pair import candidates
-from toy_filters import Diarist, asked, chance, panels
+from toy_filters import asked, panels
+from toy_what_if import TASKS, contains, copy, exact, refilter, wanted
 
-from filters.base import Filter, Panel, Selector
-from filters.batches import FloatArray
-from filters.duplicates import Duplicates
+from filters.base import Panel
 from filters.length import Length
-from filters.near_duplicates import NearDuplicates
 from filters.overlap import Overlap
 from filters.similarity import Similarity
 from filters.wellformed import Wellformed
-from pipeline.__main__ import main
-from pipeline.assemble import Assemble
-from pipeline.backend import LocalBackend
 from pipeline.errors import UserError
-from pipeline.funnel import levels
 from pipeline.judge import JudgePairs
 from pipeline.pair import FormPairs
-from pipeline.plan import FoldStep, Input, MapStep, Read, Step
-from pipeline.recipe_sections import Corpus
-from pipeline.runner import run_steps
 from pipeline.shard import read_rows
-from pipeline.span import Span
-from pipeline.status import run_status
 from pipeline.store import Run
 from pipeline.thresholds import is_threshold, loosened, thresholds, tightened
-from pipeline.what_if import Wanted, WhatIf, what_if
+from pipeline.what_if import Wanted, what_if
 from pipeline.what_if_filters import verdicts
 from pipeline.yield_curve import curve
-
-TASKS = ("paraphrase", "summary")
-CONTEXTS = ("aaaa", "bbbb", "cccc", "dddd")
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Backwards(Diarist):
-    """The diarist, asked the other way round."""
-
-    name: ClassVar[str] = "reverse_entailment"
-
-    def _score(self, rows: pa.Table) -> pa.Array:
-        swapped = rows.select(["target", "source"]).rename_columns(["source", "target"])
-        return super()._score(swapped)
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class ToyDuplicates(Duplicates):
-    """The real selector, its judge a hash."""
-
-    share: float = 0.9
-
-    def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
-        def ask(asked: Sequence[tuple[str, str]]) -> FloatArray:
-            return np.array([chance(f"{a}!", b) ** self.share for a, b in asked], np.float32)
-
-        return self.select_with(ask, lambda texts: np.ones((len(texts), 1), np.float32), pairs, scores)
-
-
-def wanted(
-    diary: Path | str = "",
-    probability: float = 0.5,
-    reverse: float = 0.2,
-    rouge: float = 0.9,
-    below: float = 0.95,
-    cap: int = 0,
-    copies: float = 0.0,
-    **selector: float,
-) -> Wanted:
-    judges: tuple[Filter, ...] = (Diarist(str(diary), probability), Backwards(str(diary), reverse))
-    tasks = {
-        "paraphrase": Panel((Length(min_ratio=0.3, max_ratio=2.5), Overlap(max_rouge_l=rouge), *judges)),
-        "summary": Panel((Length(below_ratio=below), Overlap(max_rouge_l=rouge), judges[0])),
-    }
-    chosen: tuple[Selector, ...] = (ToyDuplicates(min_probability=0.6, one_way_tasks=("summary",), **selector),)  # type: ignore[arg-type]
-    if copies:
-        chosen += (NearDuplicates(min_jaccard=copies),)
-    corpus = Assemble(dict.fromkeys(tasks, chosen), Corpus(max_pairs_per_context=cap))
-    return Wanted(FormPairs(tasks, Wellformed()), JudgePairs(tasks), corpus)
-
-
-def shards() -> tuple[Input, ...]:
-    """The same sentences in several contexts, and in part of them: pairs repeat, and contexts differ in size."""
-    table = candidates()
-    parts = [table.slice(0, table.num_rows - 2 * i) for i in range(len(CONTEXTS))]
-    place = table.column_names.index("context_id")
-    named = [
-        part.set_column(place, "context_id", pa.repeat(name, part.num_rows))
-        for name, part in zip(CONTEXTS, parts, strict=True)
-    ]
-    return tuple(Input.planned(pa.concat_tables(named[i : i + 2])) for i in (0, 2))
-
-
-def refilter(run: Run, stages: Wanted) -> None:
-    both = {name: Read(0, name) for name in ("pairs", "scores")}
-    steps: list[Step] = [
-        MapStep(0, stages.pairs, shards()),
-        MapStep(0, stages.scores, Read(0, "pairs")),
-        FoldStep(0, stages.corpus, both),
-    ]
-    with run.locked():
-        run_steps(run, steps, LocalBackend())
-
-
-def copy(run: Run, name: str) -> Run:
-    shutil.copytree(run.folder, run.folder.parent / name)
-    return Run(run.folder.parent / name)
 
 
 @pytest.fixture(scope="module")
@@ -128,22 +32,6 @@ def stored_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run.named("r", tmp_path_factory.mktemp("runs"))
     refilter(run, wanted())
     return run
-
-
-def contains(found: WhatIf, run: Run) -> None:
-    """Every number of the real funnel lies within the spans of the dry one."""
-    for level in levels(run_status(run)):
-        mine = found.level(level.stage, level.task)
-        for span, real in [(mine.entered, level.entered), (mine.left, level.left)]:
-            assert span.least <= real <= span.most, (level, mine)
-        for reason in mine.dropped.keys() | level.dropped.keys():
-            span, real = mine.dropped.get(reason, Span(0, 0)), level.dropped.get(reason, 0)
-            assert 0 <= span.least <= real <= span.most, (reason, level, mine)
-
-
-def exact(found: WhatIf, stages: Sequence[str] = ("scores", "corpus")) -> bool:
-    spans = [(level.entered, level.left, *level.dropped.values()) for level in found.funnel if level.stage in stages]
-    return all(span.exact for spans_of in spans for span in spans_of)
 
 
 def test_as_it_is(stored_run: Run) -> None:
@@ -364,89 +252,3 @@ def test_no_rows(stored_run: Run) -> None:
     rows = what_if(stored_run, wanted()).verdicts["summary"].rows
     none = type(rows)(rows.columns.slice(0, 0))
     assert verdicts(none, wanted().scores.tasks["summary"]).certain().tolist() == []
-
-
-RECIPE = """
-[tasks.summary]
-instruction = "summarize: "
-[tasks.summary.panel.length]
-below_ratio = 0.9
-[tasks.summary.panel.overlap]
-max_rouge_l = 0.9
-[tasks.summary.panel.numbers]
-[run]
-backend = "local"
-"""
-SOURCE = "The city council approved the new budget for the {} schools on Monday after a very long debate about it."
-TARGETS = (
-    "The council approved the new budget for the schools on Monday.",
-    "The city council approved a budget of {}.",
-    "After a long debate about it the city council approved the new budget for the {} schools.",
-)
-
-
-@pytest.fixture
-def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> list[str]:
-    """A run of the user's pairs under a recipe without a model; the words that filter it again."""
-    monkeypatch.setenv("IMPOSSIBLE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "plain.toml").write_text(RECIPE)
-    rows = [{"source": SOURCE.format(n), "target": target.format(n)} for n in range(12) for target in TARGETS]
-    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    words = ["filter", "--recipe", "plain.toml", "--run", "mine", "--pairs", "mine.jsonl"]
-    assert call(*words) == 0
-    capfd.readouterr()
-    return words
-
-
-def call(*words: str) -> int:
-    before, sys.argv = sys.argv, ["pipeline", *words]
-    try:
-        main()
-    except SystemExit as ended:
-        return int(str(ended.code or 0))
-    finally:
-        sys.argv = before
-    return 0
-
-
-def test_the_command(brought: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    folder, tighter = tmp_path / "runs" / "mine", "tasks.summary.panel.length.below_ratio=0.7"
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    dry = ["filter", "--run", "mine", "--dry-run", "--set", tighter]
-    assert call(*dry, "--json", "--curve", str(tmp_path / "c" / "curve.csv")) == 0
-    said = json.loads(capfd.readouterr().out)
-    assert call(*dry) == 0
-    assert "no new pair would be asked about" in capfd.readouterr().out
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert call(*brought, "--set", tighter) == 0
-    capfd.readouterr()
-    assert call("status", "--run", "mine", "--json") == 0
-    real = json.loads(capfd.readouterr().out)
-    after = [level for level in real["funnel"] if level["stage"] != "pairs"]
-    assert [level for level in said["funnel"] if level["stage"] != "pairs"] == after
-    assert said["accepted"] == real["accepted"]
-    assert 0 < said["accepted"]["summary"] < 36
-    with (tmp_path / "c" / "curve.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert {row["filter"] for row in rows} == {"length", "overlap", "numbers"}
-    assert {int(row["kept"]) for row in rows if row["current"] == "1"} == {said["kept_by_filters"]["summary"]}
-
-
-def test_the_command_refuses_in_one_line(brought: list[str], capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    for words, wanted_word in [
-        (["--dry-run", "--set", "tasks.summary.panel.length.below=0.7"], "nearest is"),
-        (["--dry-run", "--set", "models.judge=org/another"], "models.judge"),
-        (["--dry-run", "--set", "tasks.summary.judge=org/another"], "tasks.summary.judge"),
-        (["--dry-run", "--set", "models.teacher=gpt2"], "models.teacher"),
-        (["--dry-run", "--set", "tasks.summary.panel.numbers.both_ways=true"], "numbers.both_ways: false -> true"),
-        (["--dry-run", "--pairs", "mine.jsonl"], "--pairs"),
-        (["--curve", "c.csv"], "--dry-run"),
-        (["--dry-run", "--curve", str(tmp_path / "plain.toml" / "c.csv")], "cannot be written"),
-    ]:
-        assert call("filter", "--run", "mine", *words) == 2
-        said = capfd.readouterr().err
-        assert wanted_word in said
-        assert len(said.splitlines()) == 1
-    assert call("filter", "--run", "none-such", "--dry-run") == 2
-    assert "not found" in capfd.readouterr().err
