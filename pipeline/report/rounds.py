@@ -21,6 +21,10 @@ SHOWN = 10
 """Most helpful and most harmful pairs shown."""
 COUNTED = "pairs"
 """A monitor that is a count, which the rows above it have already."""
+AMOUNTS = (
+    "distinct_n and self_bleu change with the amount of text: each round is measured on as much as the smallest round "
+    "up to the next one has. Where a later round is the smallest, the columns before it had more."
+)
 Monitors = dict[tuple[str, str], float]
 """By monitor and task."""
 
@@ -40,6 +44,7 @@ def side_by_side(run: Run, stages: Sequence[StageStatus], rounds: Sequence[int])
         "Rounds side by side",
         Note(alone, missing=True) if len(rounds) == 1 else None,
         table("Counts and monitors of each round", head, rows),
+        Note(AMOUNTS) if len(rounds) > 1 else None,
         *_pictures(monitors),
         *(picture for number in rounds for picture in _student(run, number)),
     )
