@@ -105,10 +105,11 @@ def written(title: str, what: str, rows: list[Row]) -> list[str]:
 def tasks() -> list[str]:
     """The sections that a recipe names itself."""
     every = {name: (name, takes(field), default(field), field.description) for name, field in fields(Task).items()}
-    rows = [row for name, row in every.items() if name not in ("panel", "select")]
+    rows = [row for name, row in every.items() if name not in ("panel", "rewrites", "select")]
     filters, selectors = (", ".join(f"[{name}](filters.md#{name})" for name in of) for of in (FILTERS, SELECTORS))
     lines = written("[tasks.NAME]", " ".join((Task.__doc__ or "").split()), rows)
     lines += written("[tasks.NAME.panel.FILTER]", f"{every['panel'][3]} {filters}.", [])
+    lines += written("[tasks.NAME.rewrites.FILTER]", every["rewrites"][3], [])
     lines += written("[tasks.NAME.select.SELECTOR]", f"{every['select'][3]} {selectors}.", [])
     wellformed = fields(Recipe)["candidates"].description
     return lines + written("[candidates]", f"{wellformed} See [wellformed](filters.md#wellformed).", [])

@@ -15,6 +15,7 @@ from filters.one_per_source import OnePerSource
 from filters.overlap import Novelty, Overlap
 from filters.polarity import Converses, Negation
 from filters.reference import Pronouns
+from filters.seams import Seams
 from filters.similarity import Similarity
 from filters.support import Support
 from filters.syntax import Syntax
@@ -36,6 +37,7 @@ FILTERS: dict[str, type[Filter]] = {
     "similarity": Similarity,
     "syntax": Syntax,
     "fluency": Fluency,
+    "seams": Seams,
     "entailment": Entailment,
     "reverse_entailment": ReverseEntailment,
 }

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,13 +85,24 @@ class Recipe(Section):
 
     def judges_of(self, task: str) -> tuple[tuple[str, str], ...]:
         """Model and revision of every judge that has a say in a task: a filter may name one of its own."""
-        asking = (spec for spec in (*self.panel(task), *self.selectors(task)) if getattr(spec, "role", None) == "judge")
+        asking = (
+            spec
+            for spec in (*self.rewrites_panel(task), *self.selectors(task))
+            if getattr(spec, "role", None) == "judge"
+        )
         return tuple(dict.fromkeys((spec.model, spec.revision) for spec in asking))
 
     def panel(self, task: str, catalogue: Catalogue = SHIPPED) -> Panel:
         """The filters of a task, in order, with their models."""
-        tables, known = self.tasks[task].panel, catalogue.filters
-        builder = self.builder_of(task)
+        return self._panel(task, self.tasks[task].panel, catalogue)
+
+    def rewrites_panel(self, task: str, catalogue: Catalogue = SHIPPED) -> Panel:
+        """The filters of what a student writes for a task: the panel's, then those for rewrites alone."""
+        own = self.tasks[task]
+        return self._panel(task, own.panel | own.rewrites, catalogue)
+
+    def _panel(self, task: str, tables: Mapping[str, Params], catalogue: Catalogue) -> Panel:
+        builder, known = self.builder_of(task), catalogue.filters
         return Panel(tuple(builder.build(known[name], params) for name, params in tables.items()))
 
     def selectors(self, task: str, catalogue: Catalogue = SHIPPED) -> tuple[Selector, ...]:
@@ -118,7 +129,7 @@ class Recipe(Section):
         """blake2b-128 of the recipe as JSON. Key order does not count, save that of filters and selectors."""
         data = self.data()
         for task in data["tasks"].values():
-            task.update(panel=list(task["panel"].items()), select=list(task["select"].items()))
+            task.update({name: list(task[name].items()) for name in ("panel", "rewrites", "select")})
         canonical = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
@@ -206,7 +217,8 @@ def _resolved(recipe: Recipe, catalogue: Catalogue) -> tuple[Recipe, list[Proble
     for name, task in recipe.tasks.items():
         path, builder = ("tasks", name), recipe.builder_of(name)
         panel, bad_panel = builder.resolve_all(task.panel, catalogue.filters, (*path, "panel"))
+        rewrites, bad_rewrites = builder.resolve_all(task.rewrites, catalogue.filters, (*path, "rewrites"))
         select, bad_select = builder.resolve_all(task.select, catalogue.selectors, (*path, "select"))
-        tasks[name] = task.model_copy(update={"panel": panel, "select": select})
-        problems += [*bad_panel, *panel_problems(task, catalogue, path), *bad_select]
+        tasks[name] = task.model_copy(update={"panel": panel, "rewrites": rewrites, "select": select})
+        problems += [*bad_panel, *bad_rewrites, *panel_problems(task, catalogue, path), *bad_select]
     return recipe.model_copy(update={"tasks": tasks, "candidates": candidates}), problems

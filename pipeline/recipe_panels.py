@@ -126,6 +126,10 @@ def panel_problems(task: Task, catalogue: Catalogue, path: Path) -> Iterator[Pro
     """A panel lets something be judged, and asks no model about a pair that a cheap filter would drop."""
     if not task.panel:
         yield problem(".".join((*path, "panel")), "is empty, so every pair would pass; name at least one filter")
+    for name in task.rewrites.keys() & task.panel.keys():
+        yield problem(
+            ".".join((*path, "rewrites", name)), "is in the panel already, which rewrites pass too; take one out"
+        )
     model_before = None
     for name in task.panel:
         cost = _cost(catalogue, name)

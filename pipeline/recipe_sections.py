@@ -30,7 +30,7 @@ class Models(Section):
     encoder_revision: str | None = None
     """Branch, tag or commit of the encoder on the hub."""
     fluency: str = "embedded:smollm2-135m-instruct"
-    """The small causal language model behind the fluency filter."""
+    """The small causal language model behind the filters fluency and seams."""
     fluency_revision: str | None = None
     """Branch, tag or commit of that language model on the hub."""
     parser: str = "embedded:en-core-web-sm"
@@ -129,6 +129,8 @@ class Task(Section):
     """What the best of several like pairs has most of: forward entailment, or the sum of both directions."""
     panel: dict[str, Params] = Field(default_factory=dict)
     """Filters in order, cheap ones first; each is a table of its parameters."""
+    rewrites: dict[str, Params] = Field(default_factory=dict)
+    """More filters, behind those of the panel, for what a student writes in a round; each is a table."""
     select: dict[str, Params] = Field(default_factory=dict)
     """Selectors in order, after all filters; each is a table of its parameters."""
 

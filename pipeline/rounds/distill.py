@@ -92,7 +92,7 @@ class Distillation:
     def writing(self, number: int) -> list[Step]:
         """What student `number` writes, judged: candidates to corpus of that round, and its monitors."""
         recipe = self.recipe
-        panels = {name: recipe.panel(name) for name in recipe.tasks}
+        panels = {name: recipe.rewrites_panel(name) for name in recipe.tasks}
         pairs, scores = recipe.resources("pairs"), recipe.resources("scores")
         speller = self._folder(number) / "model" if recipe.rounds.drop_slips else None
         form = RewrittenPairs(panels, recipe.candidate_filter(), speller, "cuda" if pairs.gpus else "cpu", pairs)

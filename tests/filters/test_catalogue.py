@@ -33,6 +33,7 @@ from filters.one_per_source import OnePerSource
 from filters.overlap import Novelty, Overlap
 from filters.polarity import Converses, Negation
 from filters.reference import Pronouns
+from filters.seams import Seams
 from filters.similarity import Similarity
 from filters.support import Support
 from filters.syntax import Syntax
@@ -180,6 +181,15 @@ TABLES = {
         dropped=[(TEXTS[0], "council Tuesday on the budget new approved The.", ANY)],
         boundary=[(TEXTS[2], TEXTS[3], ANY)],
         unicode=[(TEXTS[0], TEXTS[5], ANY)],
+        fixtures={"model": "tiny_language_model"},
+    ),
+    "seams": Table(
+        Seams(threads=1),
+        threshold="max_surprise",
+        kept=[(TEXTS[0], TEXTS[0], 0.0)],
+        dropped=[(TEXTS[0], "The council approved on Tuesday Tuesday council.", ANY)],
+        boundary=[(TEXTS[0], "The city council approved the budget.", ANY)],
+        unicode=[(TEXTS[5], TEXTS[5], 0.0)],
         fixtures={"model": "tiny_language_model"},
     ),
     "entailment": Table(

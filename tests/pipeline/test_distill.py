@@ -253,11 +253,12 @@ def test_going_on_from_a_student_that_changed(run: Run, call: Call) -> None:
     assert weights[0] != weights[1]
 
 
-def test_a_round_of_one_task(run: Run, call: Call) -> None:
-    assert call("distill", "--round", "2", "--run", "r", "--set", "rounds.tasks=['paraphrase']")[0] == 0
+def test_a_round_of_one_task_with_a_filter_of_its_own(run: Run, call: Call) -> None:
+    own = "rounds.tasks=['paraphrase'] tasks.paraphrase.rewrites.overlap={}"
+    assert call("distill", "--round", "2", "--run", "r", "--set", own)[0] == 0
+    assert ["overlap" in stage_rows(run, number, "pairs").column_names for number in (0, 1)] == [False, True]
     assert set(stage_rows(run, 1, "candidates")["mode"].to_pylist()) == {"paraphrase"}
-    monitors = read_rows(run.stage(1, "monitors").folder / "monitors.parquet")
-    assert set(monitors["task"].to_pylist()) == {"paraphrase"}
+    assert set(read_rows(run.stage(1, "monitors").tables()[0])["task"].to_pylist()) == {"paraphrase"}
 
 
 def test_hardly_accepted_rounds_stop(run: Run, refused: Callable[..., str]) -> None:

@@ -40,6 +40,18 @@ def test_panels_take_their_models_by_role(write):
     assert own.panel("summary", CATALOGUE).filters[1] == Entailment("own/judge", None, 0.75)
 
 
+def test_rewrites_pass_the_panel_and_more(write):
+    text = GOOD + "[tasks.summary.rewrites.wellformed]\nmin_words = 5\n"
+    recipe = load(write(text), (), CATALOGUE)
+    panel = recipe.panel("summary", CATALOGUE)
+    assert panel.names == ("length", "entailment")
+    assert recipe.rewrites_panel("summary", CATALOGUE).filters == (*panel.filters, Wellformed(5))
+    assert load(write(GOOD), (), CATALOGUE).rewrites_panel("summary", CATALOGUE) == panel
+    again = write(recipe.to_toml())
+    assert load(again, (), CATALOGUE) == recipe
+    assert recipe.fingerprint() != load(write(GOOD), (), CATALOGUE).fingerprint()
+
+
 def test_selectors_learn_which_tasks_go_one_way(write):
     sums = load(write(GOOD), ["tasks.summary.strength=sum"], CATALOGUE)
     assert sums.selectors("summary", CATALOGUE)[0].one_way_tasks == ()

@@ -97,6 +97,8 @@ def test_a_set_that_cannot_be_read_says_the_form(write, override):
         ("models.teacher=embedded:nli-minilm", "models.teacher"),
         ("models.judge='not a model'", "models.judge"),
         ("models.encoder=a/b/c", "models.encoder"),
+        ("tasks.summary.rewrites.entailment={}", "tasks.summary.rewrites.entailment"),
+        ("tasks.summary.rewrites.lenght={}", "tasks.summary.rewrites.lenght"),
         ("rounds.tasks=['summary','headline']", "rounds.tasks"),
         ("tasks={}", "tasks"),
         ("tasks.summary.panel={}", "tasks.summary.panel"),
