@@ -176,6 +176,7 @@ def _write_texts(folder: Path) -> None:
     rows = [{"source": text, "references": [shorter(text)]} for text in texts[:4]]
     pairs = [{"source": text, "target": shorter(text)} for text in texts[:40] if text != shorter(text)]
     _write_rows(folder / "articles.jsonl", [{"body": " ".join(texts[i : i + 4])} for i in range(0, 40, 4)])
+    _write_rows(folder / "news.jsonl", [{"text": text} for text in texts])
     for name in ("my_pairs.jsonl", "pairs.jsonl"):
         _write_rows(folder / name, pairs)
     for name in ("rows.jsonl", "duc2003.jsonl.gz", "gigaword_test.jsonl.gz", "quora_test.jsonl.gz"):
