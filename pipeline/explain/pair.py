@@ -58,7 +58,8 @@ def _panel(run: Run, found: Found) -> list[Told]:
     specs = _judged_by(run, found)
     recipe = _recipe(run)
     task = str(found.row["task"])
-    now = recipe.tasks[task].panel if recipe and task in recipe.tasks else {}
+    own = recipe.tasks.get(task) if recipe else None
+    now = own.panel | own.rewrites if own else {}
     order = [name for name in now if name in specs] + [name for name in specs if name not in now]
     scores = found.row["scores"] if isinstance(found.row["scores"], Mapping) else {}
     rows = []
