@@ -17,6 +17,7 @@ from filters.base import Cost, Role, Scorer
 from filters.batches import of_worker
 from filters.entailment import has_text
 from filters.models import EMBEDDED_FLUENCY
+from filters.nli_back_ends import BackEnd
 from filters.pairwise import at_most, sentences
 from filters.token_likelihood import TOKEN_BUDGET, Read, Reader, open_reader
 
@@ -44,9 +45,11 @@ class Seams:
     max_surprise: float = Field(default=4.0, ge=0, le=10_000)
     token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
     threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
+    back_end: BackEnd = "auto"
 
     def open(self, device: str) -> Scorer:
-        reader = open_reader(self.model, self.revision, self.token_budget, of_worker(self.threads), device)
+        own = (self.model, self.revision, self.token_budget, of_worker(self.threads))
+        reader = open_reader(*own, device, self.back_end)
         return lambda rows: surprises(rows, reader)
 
     def keep(self, scores: pa.Array) -> pa.BooleanArray:

@@ -1,4 +1,7 @@
-"""How unlikely a small language model finds each token of a sentence: read once, kept, the same in any batch."""
+"""How unlikely a small language model finds each token of a sentence: read once, kept, the same in any batch.
+
+Arithmetic is that of a back end (filters/nli_back_ends.py); for bfloat16 see filters/half_products.py.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +12,7 @@ import numpy as np
 
 from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens, fixed_threads
 from filters.models import LanguageModel, load_language_model, locate
+from filters.nli_back_ends import BackEnd, resolve
 
 TOKEN_BUDGET = 256
 SENTENCES_KEPT = 65_536
@@ -31,10 +35,12 @@ class Read(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def open_reader(model: str, revision: str, token_budget: int, threads: int, device: str) -> "Reader":
+def open_reader(
+    model: str, revision: str, token_budget: int, threads: int, device: str, back_end: BackEnd
+) -> "Reader":
     """The language model of this process. Its weights are loaded at the first sentence."""
     locate(model, revision)
-    return Reader(model, revision, token_budget, threads, device)
+    return Reader(model, revision, token_budget, threads, device, back_end)
 
 
 @dataclass
@@ -46,6 +52,7 @@ class Reader:
     token_budget: int
     threads: int
     device: str
+    back_end: BackEnd = "auto"
     read: int = 0
     _loaded: "_Loaded | None" = None
     _known: dict[str, Read] = field(default_factory=dict)
@@ -91,7 +98,7 @@ def _load(reader: Reader) -> _Loaded:
     loaded = load_language_model(reader.model, reader.revision, reader.device)
     pad = loaded.tokenizer.pad_token_id or 0
     window = min(loaded.window, MOST_TOKENS)
-    shapes = FixedShapes(_forward(loaded, reader.device, window), window, reader.token_budget, pad)
+    shapes = FixedShapes(_forward(loaded, reader, window), window, reader.token_budget, pad)
     return _Loaded(loaded.tokenizer, start_of(loaded.tokenizer), shapes)
 
 
@@ -109,16 +116,22 @@ def start_of(tokenizer: Any) -> tuple[int, ...]:
     return ()
 
 
-def _forward(loaded: LanguageModel, device: str, window: int) -> Forward:
-    """NLL of each token but the first of a row, filled with zeros up to the window. float32 on any device."""
+def _forward(loaded: LanguageModel, reader: Reader, window: int) -> Forward:
+    """NLL of each token but the first of a row, filled with zeros up to the window."""
     import torch
 
+    model = loaded.model
+    if resolve(reader.back_end, reader.device) == "bf16":
+        from filters.half_products import with_half_products
+
+        model = with_half_products(model)
+
     def forward(batch: TokenBatch) -> FloatArray:
-        ids, mask = (torch.from_numpy(value).to(device) for value in (batch.ids, batch.mask))
+        ids, mask = (torch.from_numpy(value).to(reader.device) for value in (batch.ids, batch.mask))
         with torch.inference_mode():
-            logits = loaded.model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
-            nll = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
-            nll = nll * mask[:, 1:]
+            logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
+            own = logits.gather(-1, ids[:, 1:, None])[..., 0]
+            nll = (torch.logsumexp(logits, -1) - own) * mask[:, 1:]
         result: FloatArray = np.zeros((len(nll), window), np.float32)
         result[:, : nll.shape[1]] = nll.cpu().numpy()
         return result

@@ -12,7 +12,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from filters.base import FilterError
 from filters.fluency import Fluency
+from filters.half_products import HalfProduct, with_half_products
 from filters.models import EMBEDDED_FLUENCY, FLUENCY_FILE, load_language_model, revision_of
+from filters.nli_back_ends import BackEnd
 from filters.token_likelihood import DOCUMENT_BREAK, Reader, open_reader, start_of
 from pipeline.teacher.loading import EMBEDDED, cache_root
 
@@ -22,8 +24,8 @@ def rows(*pairs: tuple[str | None, str | None]) -> pa.Table:
     return pa.table(dict(zip(("source", "target"), (pa.array(c, pa.string()) for c in columns), strict=True)))
 
 
-def reader(folder: Path, token_budget: int = 256) -> Reader:
-    return Reader(str(folder), "", token_budget, 1, "cpu")
+def reader(folder: Path, token_budget: int = 256, back_end: BackEnd = "fp32") -> Reader:
+    return Reader(str(folder), "", token_budget, 1, "cpu", back_end)
 
 
 def means(opened: Reader, texts: list[str]) -> list[float]:
@@ -42,7 +44,7 @@ def test_a_mean_is_that_of_the_models_own_log_probabilities(tiny_language_model:
 
 def test_the_score_is_the_rise_from_source_to_target(tiny_language_model: Path) -> None:
     read = dict(zip(TEXTS, means(reader(tiny_language_model), TEXTS), strict=True))
-    spec = Fluency(model=str(tiny_language_model), threads=1)
+    spec = Fluency(model=str(tiny_language_model), threads=1, back_end="fp32")
     found = spec.open("cpu")(rows(*[(a, b) for a in TEXTS for b in TEXTS])).to_pylist()
     assert found == pytest.approx([read[b] - read[a] for a in TEXTS for b in TEXTS], abs=1e-6)
     known, unknown = spec.open("cpu")(
@@ -51,14 +53,46 @@ def test_the_score_is_the_rise_from_source_to_target(tiny_language_model: Path) 
     assert known < 1 < unknown
 
 
+@pytest.mark.parametrize("back_end", ["fp32", "bf16"])
 @pytest.mark.parametrize("token_budget", [1, 64, 500])
-def test_a_mean_does_not_know_its_neighbours(tiny_language_model: Path, token_budget: int) -> None:
+def test_a_mean_does_not_know_its_neighbours(tiny_language_model: Path, token_budget: int, back_end: BackEnd) -> None:
     texts = list(dict.fromkeys(" ".join(text.split()[:n]) for text in TEXTS for n in (1, 3, 6, 9)))
-    together = dict(zip(texts, means(reader(tiny_language_model, token_budget), texts), strict=True))
+    together = dict(zip(texts, means(reader(tiny_language_model, token_budget, back_end), texts), strict=True))
     shuffled = random.Random(0).sample(texts, len(texts))
-    fresh, alone = (reader(tiny_language_model, token_budget) for _ in range(2))
+    fresh, alone = (reader(tiny_language_model, token_budget, back_end) for _ in range(2))
     assert dict(zip(shuffled, means(fresh, shuffled), strict=True)) == together
     assert all(means(alone, [text]) == [together[text]] for text in shuffled)
+
+
+def test_bfloat16_products_are_near_float32(tiny_language_model: Path) -> None:
+    whole, half = (reader(tiny_language_model, back_end=name)(TEXTS) for name in ("fp32", "bf16"))
+    for one, other in zip(whole, half, strict=True):
+        assert one.ids == other.ids
+        assert 0 < abs(one.nll - other.nll).max() < 0.1
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_half_product_rounds_its_factors_and_its_result_alone(bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(5, 3, bias=bias)
+    states = torch.randn(2, 5)
+    rounded = torch.nn.functional.linear(
+        states.bfloat16().float(), layer.weight.bfloat16().float(), layer.bias.bfloat16().float() if bias else None
+    )
+    found = HalfProduct(layer)(states)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, rounded, rtol=2**-7, atol=1e-3)
+
+
+def test_every_linear_layer_gives_half_products_and_no_other_layer_does() -> None:
+    inner = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2), torch.nn.Embedding(2, 2))
+    found = with_half_products(torch.nn.Sequential(inner, torch.nn.Linear(2, 2)))
+    assert [type(layer).__name__ for layer in [*found[0], found[1]]] == [
+        "HalfProduct",
+        "LayerNorm",
+        "Embedding",
+        "HalfProduct",
+    ]
 
 
 def test_each_sentence_is_read_once(tiny_language_model: Path) -> None:
@@ -81,7 +115,7 @@ def test_null_and_blank_rows_have_no_score(tiny_language_model: Path) -> None:
 def test_without_any_first_token_the_first_of_the_text_is_not_counted(tiny_language_model: Path) -> None:
     """And a text of one token then has nothing to count: null."""
     spec = Fluency(model=str(tiny_language_model), threads=1, token_budget=64)
-    opened = open_reader(spec.model, "", 64, 1, "cpu")
+    opened = open_reader(spec.model, "", 64, 1, "cpu", "auto")
     before = means(opened, ["Yes.", TEXTS[0]])
     object.__setattr__(opened._loaded, "start", ())
     opened._known.clear()
