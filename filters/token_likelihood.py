@@ -35,9 +35,7 @@ class Read(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def open_reader(
-    model: str, revision: str, token_budget: int, threads: int, device: str, back_end: BackEnd
-) -> "Reader":
+def open_reader(model: str, revision: str, token_budget: int, threads: int, device: str, back_end: BackEnd) -> "Reader":
     """The language model of this process. Its weights are loaded at the first sentence."""
     locate(model, revision)
     return Reader(model, revision, token_budget, threads, device, back_end)

@@ -63,7 +63,8 @@ def test_a_cut_at_the_end_costs_what_its_end_costs(tiny_language_model: Path) ->
 
     source = TEXTS[0]
     target = " ".join(source.split()[:4]) + "."
-    found = Seams(model=str(tiny_language_model), threads=1, back_end="fp32").open("cpu")(rows((source, target)))[0].as_py()
+    spec = Seams(model=str(tiny_language_model), threads=1, back_end="fp32")
+    found = spec.open("cpu")(rows((source, target)))[0].as_py()
     assert found == pytest.approx(max(0.0, nll(target)[-1] - nll(source)[-1]), abs=1e-3)
 
 
