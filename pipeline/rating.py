@@ -2,7 +2,8 @@
 
 As in n-best reranking, but the reranker is the panel that chose what the student learned from: how many of its filters
 would drop the rewrite, and how strong it is: the surety of the judge (the weaker direction where both are asked) plus
-the cosine of the encoder, for panels that have them.
+the cosine of the encoder, for panels that have them. Filters for rewrites alone come last, as in a round: they see what
+every other filter keeps.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ AT_ONCE = 8192
 """Pairs rated at a time: a filter may hold all their tokens in memory."""
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Opened = Sequence[tuple[Filter, Scorer]]
 
 
 def panel_rating(recipe: Recipe, device: str = "cpu") -> Rate:
@@ -29,7 +32,7 @@ def panel_rating(recipe: Recipe, device: str = "cpu") -> Rate:
 
     def rate(task: str, sources: Sequence[str], rewrites: Sequence[Sequence[str]]) -> list[list[Rating]]:
         if task not in opened:
-            opened[task] = OpenedPanel.of(recipe.panel(task), device)
+            opened[task] = OpenedPanel.of(recipe.panel(task), device, recipe.rewrites_alone(task))
         pairs = [(source, text) for source, texts in zip(sources, rewrites, strict=True) for text in texts]
         different = list(dict.fromkeys(pairs))
         known: dict[tuple[str, str], Rating] = {}
@@ -43,15 +46,17 @@ def panel_rating(recipe: Recipe, device: str = "cpu") -> Rate:
 
 @dataclass(frozen=True)
 class OpenedPanel:
-    """A panel whose models are loaded. Cheap filters see every pair; a model is asked while those before it kept."""
+    """A panel whose models are loaded. Cheap filters see every pair; a model is asked while those before it kept; those
+    `alone` for rewrites about pairs that nothing else would drop."""
 
-    cheap: Sequence[tuple[Filter, Scorer]]
-    models: Sequence[tuple[Filter, Scorer]]
+    cheap: Opened
+    models: Opened
+    alone: Opened = ()
 
     @classmethod
-    def of(cls, panel: Panel, device: str) -> "OpenedPanel":
+    def of(cls, panel: Panel, device: str, alone: Sequence[Filter] = ()) -> "OpenedPanel":
         cheap, models = ([(spec, spec.open(device)) for spec in panel.of_cost(cost)] for cost in ("cheap", "model"))
-        return cls(cheap, models)
+        return cls(cheap, models, [(spec, spec.open(device)) for spec in alone])
 
     def rate(self, pairs: Sequence[tuple[str, str]]) -> list[Rating]:
         """As many ratings as (source, rewrite)."""
@@ -59,7 +64,9 @@ class OpenedPanel:
         rows = pa.table(dict(zip(("source", "target"), columns, strict=True)))
         faults, near = self._cheap(rows)
         more, sure = self._models(rows)
-        return [Rating(int(a + b), float(x + y)) for a, b, x, y in zip(faults, more, near, sure, strict=True)]
+        faults = faults + more
+        faults = faults + self._alone(rows, faults == 0)
+        return [Rating(int(fault), float(x + y)) for fault, x, y in zip(faults, near, sure, strict=True)]
 
     def _cheap(self, rows: pa.Table) -> tuple[IntArray, FloatArray]:
         """How many would drop each row; its cosine."""
@@ -73,12 +80,24 @@ class OpenedPanel:
     def _models(self, rows: pa.Table) -> tuple[IntArray, FloatArray]:
         """How many would drop each row, or never saw it for one that did; the least probability that was given."""
         scores, reasons = judge(rows, self.models)
-        names = [spec.name for spec, _ in self.models]
-        reached: dict[str | None, int] = {name: place for place, name in enumerate(names)} | {None: len(names)}
-        faults = np.array([len(names) - reached[reason] for reason in reasons.to_pylist()], dtype=np.int64)
+        faults = _not_passed(self.models, reasons)
         judged = [_values(scores[spec.name], np.inf) for spec, _ in self.models if spec.role == "judge"]
         least = np.minimum.reduce([*judged, np.full(rows.num_rows, np.inf)])
         return faults, np.where(np.isfinite(least), least, 0.0)
+
+    def _alone(self, rows: pa.Table, standing: BoolArray) -> IntArray:
+        """How many of those for rewrites alone would drop each row, or never saw it."""
+        faults = np.full(rows.num_rows, len(self.alone), np.int64)
+        if self.alone and standing.any():
+            faults[standing] = _not_passed(self.alone, judge(rows.filter(pa.array(standing)), self.alone)[1])
+        return faults
+
+
+def _not_passed(filters: Opened, reasons: pa.Array) -> IntArray:
+    """Of filters asked one after the other: how many there are from the one that dropped a row on."""
+    names = [spec.name for spec, _ in filters]
+    reached: dict[str | None, int] = {name: place for place, name in enumerate(names)} | {None: len(names)}
+    return np.array([len(names) - reached[reason] for reason in reasons.to_pylist()], dtype=np.int64)
 
 
 def _values(scores: pa.Array, missing: float = 0.0) -> FloatArray:

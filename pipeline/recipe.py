@@ -98,8 +98,11 @@ class Recipe(Section):
 
     def rewrites_panel(self, task: str, catalogue: Catalogue = SHIPPED) -> Panel:
         """The filters of what a student writes for a task: the panel's, then those for rewrites alone."""
-        own = self.tasks[task]
-        return self._panel(task, own.panel | own.rewrites, catalogue)
+        return Panel((*self.panel(task, catalogue), *self.rewrites_alone(task, catalogue)))
+
+    def rewrites_alone(self, task: str, catalogue: Catalogue = SHIPPED) -> Panel:
+        """The filters of a task that only what a student writes has to pass, in order."""
+        return self._panel(task, self.tasks[task].rewrites, catalogue)
 
     def _panel(self, task: str, tables: Mapping[str, Params], catalogue: Catalogue) -> Panel:
         builder, known = self.builder_of(task), catalogue.filters

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from toy_filters import SENTENCES, Diarist, asked, chance
 
-from filters.base import Cost, Panel, Role, Scorer
+from filters.base import Cost, Filter, Panel, Role, Scorer
 from filters.length import Length
 from filters.overlap import Overlap
 from filters.pairwise import at_least
@@ -49,8 +50,32 @@ class Cosine:
         return at_least(scores, 0.0)
 
 
-def rated(panel: Panel, pairs: Sequence[tuple[str, str]] = PAIRS) -> dict[tuple[str, str], Rating]:
-    return dict(zip(pairs, OpenedPanel.of(panel, "cpu").rate(pairs), strict=True))
+class Alone(Judge):
+    """For rewrites alone: its word is a verdict, and adds nothing to how strong a rewrite is."""
+
+    name: ClassVar[str] = "alone"
+
+
+@dataclass(frozen=True)
+class Short:
+    """Keeps what has fewer characters."""
+
+    name: ClassVar[str] = "short"
+    cost: ClassVar[Cost] = "cheap"
+    role: ClassVar[Role | None] = None
+    below: ClassVar[int] = 60
+
+    def open(self, device: str) -> Scorer:
+        return lambda rows: pa.array([len(text) for text in rows["target"].to_pylist()], pa.float32())
+
+    def keep(self, scores: pa.Array) -> pa.BooleanArray:
+        return pc.less(scores, self.below)
+
+
+def rated(
+    panel: Panel, pairs: Sequence[tuple[str, str]] = PAIRS, alone: Sequence[Filter] = ()
+) -> dict[tuple[str, str], Rating]:
+    return dict(zip(pairs, OpenedPanel.of(panel, "cpu", alone).rate(pairs), strict=True))
 
 
 def kept_alone(panel: Panel, source: str, text: str) -> dict[str, bool]:
@@ -77,6 +102,20 @@ def test_of_two_directions_the_weaker_and_the_second_only_where_the_first_held(t
         assert (rating.faults, pytest.approx(rating.strength, abs=1e-6)) == wanted
     assert len(asked(first)) == len(PAIRS)
     assert set(asked(second)) == {f"{s} | {t}" for s, t in PAIRS if "river" not in s and chance(s, t) >= 0.5}
+
+
+def test_those_for_rewrites_alone_see_what_nothing_else_would_drop(tmp_path: Path) -> None:
+    """And whoever they did not see has them as faults, so that none is before one they saw and dropped."""
+    panel = Panel((Length(min_ratio=0.5), Judge(min_probability=0.3)))
+    alone = [Alone(diary=str(tmp_path / "alone"), min_probability=0.6), Short()]
+    before, after = rated(panel), rated(panel, alone=alone)
+    clean = [pair for pair in PAIRS if before[pair].faults == 0]
+    assert sorted(asked(tmp_path / "alone")) == sorted(f"{s} | {t}" for s, t in clean)
+    assert {after[pair].faults for pair in clean} == {0, 1, 2}
+    for pair, rating in after.items():
+        long = int(len(pair[1]) >= Short.below)
+        faults = long if pair in clean and chance(*pair) >= 0.6 else 2
+        assert rating == Rating(before[pair].faults + faults, before[pair].strength)
 
 
 def test_a_panel_of_rules_alone_and_no_pair_at_all() -> None:
