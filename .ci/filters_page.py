@@ -113,7 +113,7 @@ def plain(value: object) -> str:
 
 
 def settings(name: str, where: str) -> list[tuple[str, dict[str, object]]]:
-    """What each task of the news recipe sets, its own judge included; `where` is panel or select."""
+    """What each task of the news recipe sets, its own judge included; `where` is panel, rewrites or select."""
     tasks, kind = load("news").tasks, {**FILTERS, **SELECTORS}[name]
     asks = getattr(kind, "role", None) == "judge"
     own = {task: {"model": of.judge} if asks and of.judge else {} for task, of in tasks.items()}
@@ -122,15 +122,25 @@ def settings(name: str, where: str) -> list[tuple[str, dict[str, object]]]:
     ]
 
 
+def cell(key: str, params: dict[str, object] | None, note: str = "") -> str:
+    """A parameter as a task sets it; empty where the task does not use the filter."""
+    if params is None:
+        return ""
+    return (plain(params[key]) if key in params else "default") + note
+
+
 def parameter_table(name: str, kind: type[Any], where: str) -> list[str]:
     used = dict(settings(name, where))
+    written = dict(settings(name, "rewrites")) if where == "panel" else {}
     rows = list(parameters(kind))
     if not rows:
-        return [f"No parameters. News: {', '.join(used) or 'not used'}.", ""]
+        both = [*used, *(f"{task} (rewrites alone)" for task in written)]
+        return [f"No parameters. News: {', '.join(both) or 'not used'}.", ""]
     lines = ["| parameter | default | news, summary | news, paraphrase |", "|---|---|---|---|"]
     for key, default in rows:
-        news = [plain(used[task].get(key)) if task in used and key in used[task] else None for task in TASKS]
-        shown = [cell or ("default" if task in used else "-") for task, cell in zip(TASKS, news, strict=True)]
+        shown = [
+            cell(key, used.get(task)) or cell(key, written.get(task), " (rewrites alone)") or "-" for task in TASKS
+        ]
         lines.append(f"| `{key}` | {default} | {' | '.join(shown)} |")
     return [*lines, ""]
 

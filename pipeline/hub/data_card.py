@@ -52,7 +52,7 @@ def data_card(run: Run, round_number: int, parts: CardParts, configs: Sequence[C
         "key": re.sub(r"\W+", "_", parts.repo.rpartition("/")[2]).lower(),
         "recipe": {"name": recipe.get("name", ""), "description": recipe.get("description", "")},
         "sampling": plain({name: v for name, v in recipe.get("sampling", {}).items() if not isinstance(v, dict)}),
-        "thresholds": list(_thresholds(tomllib.loads(public_recipe(text)))),
+        "thresholds": list(_thresholds(tomllib.loads(public_recipe(text)), asked_in(round_number))),
         "contexts": _contexts(run, recipe, round_number, parts),
         "rewriting": plain(recipe.get("rounds", {})),
         "blocklist": _blocklist(parts),
@@ -98,19 +98,24 @@ def licence_of(run: Run, recipe: Mapping[str, Json], round_number: int, given: s
     if round_number:
         names["student, before training"] = str(models.get("student", ""))
     parts = tuple((role, terms(name, lookup)) for role, name in names.items())
-    judges = tuple((tasks, terms(name, lookup)) for name, tasks in _judges(recipe))
+    judges = tuple((tasks, terms(name, lookup)) for name, tasks in _judges(recipe, asked_in(round_number)))
     if given:
         return Licence(check_licence(given), True, parts, judges)
     users_text = brought(run) or users_contexts(run, round_number)
     return Licence(derived(parts, users_text, [judge for _, judge in judges]), False, parts, judges)
 
 
-def _judges(recipe: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+def asked_in(round_number: int) -> tuple[str, ...]:
+    """A task's tables that had a say in a round: the filters for rewrites alone had none in the teacher's."""
+    return ("panel", "rewrites", "select") if round_number else ("panel", "select")
+
+
+def _judges(recipe: Mapping[str, Json], kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Every judge by its reference, and the tasks in which it had a say: a filter may name one of its own."""
     common = str(recipe.get("models", {}).get("judge", ""))
     asked: dict[str, list[str]] = {}
     for name, task in recipe.get("tasks", {}).items():
-        tables = [*task.get("panel", {}).values(), *task.get("select", {}).values()]
+        tables = [params for kind in kinds for params in task.get(kind, {}).values()]
         own = [str(params["model"]) for params in tables if "entailment_label" in params and params.get("model")]
         for judge in dict.fromkeys([str(task.get("judge") or common), *own]):
             asked.setdefault(judge, []).append(name)
@@ -132,11 +137,11 @@ def _contexts(run: Run, recipe: Mapping[str, Json], round_number: int, parts: Ca
     }
 
 
-def _thresholds(recipe: Mapping[str, Json]) -> Iterator[Json]:
+def _thresholds(recipe: Mapping[str, Json], kinds: Sequence[str]) -> Iterator[Json]:
     """Every filter and selector of the recipe with its parameters, in order."""
     yield {"task": "every candidate", "name": "wellformed", "params": plain(recipe.get("candidates", {}))}
     for task, settings in recipe.get("tasks", {}).items():
-        for kind in ("panel", "select"):
+        for kind in kinds:
             for name, params in settings.get(kind, {}).items():
                 decisive = {key: value for key, value in params.items() if key not in NOT_DECISIVE}
                 yield {"task": task, "name": name, "params": plain(decisive)}

@@ -180,6 +180,20 @@ def test_the_card_of_a_students_round(run: Run) -> None:
     assert "Candidates: sampled" not in text
 
 
+def test_filters_for_rewrites_alone_stand_on_a_students_card(run: Run) -> None:
+    """They had no say in the teacher's round, nor had a judge that only they ask."""
+    judged = "[tasks.summary.rewrites.reverse_entailment]\nmodel = 'org/other-nli'\nentailment_label = 'yes'\n"
+    with run.recipe_file.open("a", encoding="utf-8") as file:
+        file.write(f"\n[tasks.summary.rewrites.seams]\nmax_surprise = 3.5\n{judged}")
+    shutil.copytree(run.folder / "round-0", run.folder / "round-1")
+    shutil.rmtree(run.folder / "round-1" / "contexts")
+    for number, wanted in ((0, False), (1, True)):
+        release = data_release(run, number, "acme/toy-pairs", DataOptions(licence="cc-by-4.0"), none_known)
+        text = (release.folder / "README.md").read_text(encoding="utf-8")
+        assert ("| summary | seams | max\\_surprise=3.5 |" in text) == wanted
+        assert ("| judge of summary (it chose, it wrote nothing) | org/other-nli |" in text) == wanted
+
+
 def test_the_card_of_a_model(run: Run) -> None:
     own = "---\nlicense: unknown\npipeline_tag: summarization\n---\n# Student one\n\nIts own words.\n"
     add_student(run, card=own)
