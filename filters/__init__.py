@@ -6,6 +6,7 @@ from filters.duplicates import Duplicates
 from filters.entailment import Entailment, ReverseEntailment
 from filters.entities import Names, Roles
 from filters.fluency import Fluency
+from filters.fragments import Fragments
 from filters.influence_prune import InfluencePrune
 from filters.length import Length
 from filters.modality import Hedges
@@ -38,6 +39,7 @@ FILTERS: dict[str, type[Filter]] = {
     "syntax": Syntax,
     "fluency": Fluency,
     "seams": Seams,
+    "fragments": Fragments,
     "entailment": Entailment,
     "reverse_entailment": ReverseEntailment,
 }

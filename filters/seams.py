@@ -32,8 +32,8 @@ class Seams:
     Source: ours; the paper's student has no seams.
     Why: of 100 summaries that a student of 7M weights made of news and the panel passed, a reader found 38 right; this
     tells them from the others with an AUC of .93 (the judge's probability: .54), and of the 35 under 4 nats 28 are
-    right; both were chosen on these 100. For extracts: a paraphrase is made of words that the source has not. In no
-    shipped recipe: it costs more than the judge.
+    right; both were chosen on these 100. Of 100 that passed it in later runs 72 were right. For extracts: a paraphrase
+    is made of words that the source has not.
     """
 
     name: ClassVar[str] = "seams"

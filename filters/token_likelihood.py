@@ -93,11 +93,22 @@ class _Loaded:
 
 
 def _load(reader: Reader) -> _Loaded:
-    loaded = load_language_model(reader.model, reader.revision, reader.device)
+    loaded = shared_model(reader.model, reader.revision, reader.device, resolve(reader.back_end, reader.device))
     pad = loaded.tokenizer.pad_token_id or 0
     window = min(loaded.window, MOST_TOKENS)
-    shapes = FixedShapes(_forward(loaded, reader, window), window, reader.token_budget, pad)
+    shapes = FixedShapes(_forward(loaded, reader.device, window), window, reader.token_budget, pad)
     return _Loaded(loaded.tokenizer, start_of(loaded.tokenizer), shapes)
+
+
+@lru_cache(maxsize=2)
+def shared_model(model: str, revision: str, device: str, back_end: str) -> LanguageModel:
+    """One set of weights for all filters of this process that ask this model. `back_end`: fp32 or bf16."""
+    loaded = load_language_model(model, revision, device)
+    if back_end == "bf16":
+        from filters.half_products import with_half_products
+
+        with_half_products(loaded.model)
+    return loaded
 
 
 def start_of(tokenizer: Any) -> tuple[int, ...]:
@@ -114,20 +125,14 @@ def start_of(tokenizer: Any) -> tuple[int, ...]:
     return ()
 
 
-def _forward(loaded: LanguageModel, reader: Reader, window: int) -> Forward:
+def _forward(loaded: LanguageModel, device: str, window: int) -> Forward:
     """NLL of each token but the first of a row, filled with zeros up to the window."""
     import torch
 
-    model = loaded.model
-    if resolve(reader.back_end, reader.device) == "bf16":
-        from filters.half_products import with_half_products
-
-        model = with_half_products(model)
-
     def forward(batch: TokenBatch) -> FloatArray:
-        ids, mask = (torch.from_numpy(value).to(reader.device) for value in (batch.ids, batch.mask))
+        ids, mask = (torch.from_numpy(value).to(device) for value in (batch.ids, batch.mask))
         with torch.inference_mode():
-            logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
+            logits = loaded.model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
             own = logits.gather(-1, ids[:, 1:, None])[..., 0]
             nll = (torch.logsumexp(logits, -1) - own) * mask[:, 1:]
         result: FloatArray = np.zeros((len(nll), window), np.float32)

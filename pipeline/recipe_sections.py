@@ -30,7 +30,7 @@ class Models(Section):
     encoder_revision: str | None = None
     """Branch, tag or commit of the encoder on the hub."""
     fluency: str = "embedded:smollm2-135m-instruct"
-    """The small causal language model behind the filters fluency and seams."""
+    """The small causal language model behind the filters fluency, seams and fragments."""
     fluency_revision: str | None = None
     """Branch, tag or commit of that language model on the hub."""
     parser: str = "embedded:en-core-web-sm"

@@ -24,6 +24,7 @@ from filters.duplicates import Duplicates
 from filters.entailment import Entailment, ReverseEntailment
 from filters.entities import Names, Roles
 from filters.fluency import Fluency
+from filters.fragments import Fragments
 from filters.influence_prune import InfluencePrune
 from filters.length import Length
 from filters.modality import Hedges
@@ -190,6 +191,15 @@ TABLES = {
         dropped=[(TEXTS[0], "The council approved on Tuesday Tuesday council.", ANY)],
         boundary=[(TEXTS[0], "The city council approved the budget.", ANY)],
         unicode=[(TEXTS[5], TEXTS[5], 0.0)],
+        fixtures={"model": "tiny_language_model"},
+    ),
+    "fragments": Table(
+        Fragments(threads=1, max_awaited=0.1),
+        threshold="max_awaited",
+        kept=[(TEXTS[0], TEXTS[0], ANY)],
+        dropped=[(TEXTS[2], "Rain.", ANY)],
+        boundary=[(TEXTS[1], "A new budget.", ANY)],
+        unicode=[(TEXTS[5], TEXTS[5], ANY)],
         fixtures={"model": "tiny_language_model"},
     ),
     "entailment": Table(

@@ -15,7 +15,7 @@ from filters.fluency import Fluency
 from filters.half_products import HalfProduct, with_half_products
 from filters.models import EMBEDDED_FLUENCY, FLUENCY_FILE, load_language_model, revision_of
 from filters.nli_back_ends import BackEnd
-from filters.token_likelihood import DOCUMENT_BREAK, Reader, open_reader, start_of
+from filters.token_likelihood import DOCUMENT_BREAK, Reader, open_reader, shared_model, start_of
 from pipeline.teacher.loading import EMBEDDED, cache_root
 
 
@@ -123,6 +123,7 @@ def test_without_any_first_token_the_first_of_the_text_is_not_counted(tiny_langu
     assert after.to_pylist() == [None, 0.0]
     assert means(opened, [TEXTS[0]])[0] != before[1]
     open_reader.cache_clear()
+    shared_model.cache_clear()
 
 
 def test_a_text_begins_with_the_break_between_documents_else_bos_else_eos_else_nothing() -> None:
@@ -175,3 +176,4 @@ def test_the_embedded_model_tells_a_sentence_from_its_words() -> None:
     assert good < 2 < bad
     assert spec.keep(pa.array([good, bad], pa.float32())).to_pylist() == [True, False]
     open_reader.cache_clear()
+    shared_model.cache_clear()
