@@ -32,7 +32,7 @@ def panel_rating(recipe: Recipe, device: str = "cpu") -> Rate:
 
     def rate(task: str, sources: Sequence[str], rewrites: Sequence[Sequence[str]]) -> list[list[Rating]]:
         if task not in opened:
-            opened[task] = OpenedPanel.of(recipe.panel(task), device, recipe.rewrites_alone(task))
+            opened[task] = OpenedPanel.of(recipe.panel(task), device, tuple(recipe.rewrites_alone(task)))
         pairs = [(source, text) for source, texts in zip(sources, rewrites, strict=True) for text in texts]
         different = list(dict.fromkeys(pairs))
         known: dict[tuple[str, str], Rating] = {}
