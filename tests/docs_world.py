@@ -50,8 +50,10 @@ PASSED = {
     "reverse_entailment": ("min_probability", 0.1),
     "similarity": ("min_cosine", 0.2),
     "support": ("min_share", 0.0),
+    "seams": ("max_surprise", 10_000),
+    "fragments": ("max_awaited", 1.0),
 }
-"""Thresholds that a random judge's pairs pass."""
+"""Thresholds that a random judge's pairs and an untaught student's rewrites pass."""
 
 
 class World:
@@ -121,9 +123,10 @@ class World:
         values = SMALL | {f"models.{role}": place for role, place in self.models.items()}
         for task, of in tasks.items():
             values |= {f"tasks.{task}.judge": self.models["judge"]} if of.judge else {}
-            for name in PASSED.keys() & of.panel:
-                key, value = PASSED[name]
-                values[f"tasks.{task}.panel.{name}.{key}"] = value
+            for kind, tables in (("panel", of.panel), ("rewrites", of.rewrites)):
+                for name in PASSED.keys() & tables:
+                    key, value = PASSED[name]
+                    values[f"tasks.{task}.{kind}.{name}.{key}"] = value
             values |= {f"tasks.{task}.select.duplicates.min_probability": 0.9} if "duplicates" in of.select else {}
         return " ".join(f"{name}={value}" for name, value in values.items())
 
