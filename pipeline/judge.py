@@ -20,7 +20,7 @@ from pipeline.pair import MACHINE, cheap_scores, judge_spec, panel_spec, tally
 from pipeline.records import PAIR, score_schema
 from pipeline.stage import Batch, Output, Resources, StageFunction
 
-THRESHOLDS = ("min_probability", "max_probability", "min_distance", "max_rise")
+THRESHOLDS = ("min_probability", "max_probability", "min_distance", "max_rise", "max_surprise", "max_awaited")
 
 
 @dataclass(frozen=True)
