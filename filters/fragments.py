@@ -38,7 +38,7 @@ class Fragments:
     Source: ours; the paper's student has no fragments.
     Why: of 136 summaries that a student of 7M weights made of news and the panel with seams passed, a reader found 19
     without a main clause and 18 wrong in other ways; at 0.15 13 of the 19 go, 3 of the 18, and none of the 99 right
-    ones. The threshold was chosen on these.
+    ones. The threshold was chosen on these. Of 300 not read before it drops 25: 22 are broken, 3 are not.
     """
 
     name: ClassVar[str] = "fragments"
@@ -56,11 +56,13 @@ class Fragments:
         locate(self.model, self.revision)
         threads, back_end = of_worker(self.threads), resolve(self.back_end, device)
 
-        def score(rows: pa.Table) -> pa.Array:
+        def ends(texts: Sequence[str]) -> Sequence[float]:
+            if not texts:  # and no weights are loaded
+                return []
             with fixed_threads(threads):
-                return awaited(rows, open_ends(self.model, self.revision, device, back_end, self.token_budget, threads))
+                return open_ends(self.model, self.revision, device, back_end, self.token_budget, threads)(texts)
 
-        return score
+        return lambda rows: awaited(rows, ends)
 
     def keep(self, scores: pa.Array) -> pa.BooleanArray:
         return at_most(scores, self.max_awaited)
@@ -82,22 +84,28 @@ def open_ends(model: str, revision: str, device: str, back_end: str, token_budge
     """The language model of this process, asked about ends. `threads`: what its batches are tried out with."""
     loaded = shared_model(model, revision, device, back_end)
     tokenizer, window = loaded.tokenizer, min(loaded.window, MOST_TOKENS)
-    verbs = [*filter(None, (token_after(tokenizer, "it", f" {word}") for word in VERBS))]
-    pronouns = [*filter(None, (token_after(tokenizer, "it,", f" {word}") for word in PRONOUNS))]
-    comma = token_after(tokenizer, "it", ",")
+    verbs, pronouns = tokens_after(tokenizer, VERBS), tokens_after(tokenizer, PRONOUNS)
+    comma = token_after(tokenizer, ",")
     if not verbs or comma is None:
+        missing = "a comma" if comma is None else f"any of {', '.join(VERBS[:4])}, ..."
         raise FilterError(
-            f"fragments: to {model} neither a comma nor any of {', '.join(VERBS[:4])}, ... is one token; "
-            "wanted a language model of English; choose another model"
+            f"fragments: language model {model} does not have {missing} as one token; wanted one that knows English "
+            "words; choose another model"
         )
-    forward = _forward(loaded, device, verbs, [*verbs, *pronouns])
+    forward = _forward(loaded, device, verbs, list(dict.fromkeys([*verbs, *pronouns])))
     return Ends(tokenizer, start_of(tokenizer), comma, FixedShapes(forward, window, token_budget, _pad(tokenizer)))
 
 
-def token_after(tokenizer: Any, before: str, text: str) -> int | None:
-    """The one token that `text` is behind `before`; None where it is several, or changes what comes before."""
-    first, both = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (before, before + text))
-    return int(both[-1]) if both[:-1] == first else None
+def tokens_after(tokenizer: Any, words: Sequence[str]) -> list[int]:
+    """Those of the words that are one token behind another word."""
+    found = (token_after(tokenizer, f" {word}") for word in words)
+    return list(dict.fromkeys(token for token in found if token is not None))
+
+
+def token_after(tokenizer: Any, text: str) -> int | None:
+    """The one token that `text` is behind a word; None where it is several, unknown, or changes what comes before."""
+    first, both = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in ("it", f"it{text}"))
+    return int(both[-1]) if both[:-1] == first and both[-1] != tokenizer.unk_token_id else None
 
 
 def _pad(tokenizer: Any) -> int:
@@ -114,8 +122,6 @@ class Ends:
     shapes: FixedShapes
 
     def __call__(self, texts: Sequence[str]) -> list[float]:
-        if not texts:
-            return []
         coded = self.tokenizer(list(texts), add_special_tokens=False, padding=False, truncation=False, verbose=False)
         room = self.shapes.window - len(self.start) - 1
         rows = [Tokens((*self.start, *ids[-room:], self.comma)) for ids in coded["input_ids"]]

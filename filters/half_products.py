@@ -19,9 +19,23 @@ class HalfProduct(nn.Module):
         self.layer.load_state_dict(layer.state_dict())
         self.layer.to(layer.weight.device)
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """In bfloat16; some models ask their head for it."""
+        return self.layer.weight
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        return self.layer.bias
+
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         product: torch.Tensor = self.layer(states.bfloat16())
         return product.float()
+
+
+def computes(device: str) -> bool:
+    """Whether the device multiplies in bfloat16 itself, as far as torch can tell; of processors `resolve` asks."""
+    return not device.startswith("cuda") or bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def with_half_products(model: Any) -> Any:

@@ -1,6 +1,7 @@
 """How unlikely a small language model finds each token of a sentence: read once, kept, the same in any batch.
 
-Arithmetic is that of a back end (filters/nli_back_ends.py); for bfloat16 see filters/half_products.py.
+Arithmetic is that of a back end (filters/nli_back_ends.py), but bfloat16 is that of filters/half_products.py on any
+device, and float32 on a GPU without it.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ TOKEN_BUDGET = 256
 SENTENCES_KEPT = 65_536
 DOCUMENT_BREAK = "<|endoftext|>"
 MOST_TOKENS = 512
-"""A sentence is shorter; of a longer text the beginning counts."""
+"""A sentence is shorter; of a longer text the beginning is read, or where its end is asked about the end."""
 
 
 class Read(NamedTuple):
@@ -102,12 +103,13 @@ def _load(reader: Reader) -> _Loaded:
 
 @lru_cache(maxsize=2)
 def shared_model(model: str, revision: str, device: str, back_end: str) -> LanguageModel:
-    """One set of weights for all filters of this process that ask this model. `back_end`: fp32 or bf16."""
+    """One set of weights for all filters of this process that ask this model alike. `back_end`: fp32 or bf16."""
     loaded = load_language_model(model, revision, device)
     if back_end == "bf16":
-        from filters.half_products import with_half_products
+        from filters.half_products import computes, with_half_products
 
-        with_half_products(loaded.model)
+        if computes(device):
+            with_half_products(loaded.model)
     return loaded
 
 

@@ -6,7 +6,7 @@ the shard (pipeline/answers.py).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import ClassVar
@@ -19,8 +19,9 @@ from filters.base import Filter, Panel, Scorer, judge
 from pipeline.pair import MACHINE, cheap_scores, judge_spec, panel_spec, tally
 from pipeline.records import PAIR, score_schema
 from pipeline.stage import Batch, Output, Resources, StageFunction
+from pipeline.thresholds import thresholds
 
-THRESHOLDS = ("min_probability", "max_probability", "min_distance", "max_rise", "max_surprise", "max_awaited")
+NO_SCORES = pa.array([], pa.float32())
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,18 @@ class JudgePairs:
     def facts(self) -> Mapping[str, object]:
         """The models, without thresholds: under them an old answer is still an answer."""
         return {
-            f"{task}.{spec.name}": judge_spec(spec, (*MACHINE, *THRESHOLDS))
-            for task, panel in self.tasks.items()
-            for spec in panel.of_cost("model")
+            f"{task}.{spec.name}": judge_spec(spec, (*MACHINE, *thresholds(spec, NO_SCORES)))
+            for task, spec in self._models()
         }
+
+    def thresholds(self) -> frozenset[str]:
+        """`task.filter.field` of all that moves the models' verdicts and no score."""
+        return frozenset(
+            f"{task}.{spec.name}.{field}" for task, spec in self._models() for field in thresholds(spec, NO_SCORES)
+        )
+
+    def _models(self) -> Iterator[tuple[str, Filter]]:
+        return ((task, spec) for task, panel in self.tasks.items() for spec in panel.of_cost("model"))
 
     def answers(self, rows: pa.Table) -> pa.Table:
         """The models' scores among stored rows, those of filters that the recipe no longer has among them."""

@@ -2,8 +2,8 @@
 
 As in n-best reranking, but the reranker is the panel that chose what the student learned from: how many of its filters
 would drop the rewrite, and how strong it is: the surety of the judge (the weaker direction where both are asked) plus
-the cosine of the encoder, for panels that have them. Filters for rewrites alone come last, as in a round: they see what
-every other filter keeps.
+the cosine of the encoder, for panels that have them. Filters for rewrites alone come last: they see what
+every other filter keeps, and whatever they do not see has each of them as a fault.
 """
 
 from collections.abc import Sequence

@@ -130,7 +130,7 @@ class Task(Section):
     panel: dict[str, Params] = Field(default_factory=dict)
     """Filters in order, cheap ones first; each is a table of its parameters."""
     rewrites: dict[str, Params] = Field(default_factory=dict)
-    """More filters, behind those of the panel, for what a student writes in a round; each is a table."""
+    """More filters, behind those of the panel, for what a student writes; each is a table."""
     select: dict[str, Params] = Field(default_factory=dict)
     """Selectors in order, after all filters; each is a table of its parameters."""
 

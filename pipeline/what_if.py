@@ -12,7 +12,7 @@ from filters.base import Filter
 from pipeline.assemble import Assemble
 from pipeline.errors import UserError
 from pipeline.funnel import levels
-from pipeline.judge import THRESHOLDS, JudgePairs
+from pipeline.judge import JudgePairs
 from pipeline.pair import FormPairs, judge_spec
 from pipeline.plan import spec_changes
 from pipeline.progress import add_counts
@@ -135,11 +135,11 @@ def _untellable(found: Stored, wanted: Wanted) -> Iterator[str]:
             return
         for spec in panel.of_cost("cheap"):
             yield from _cheap_changes(f"tasks.{task}.panel.{spec.name}", spec, before.get(spec.name))
-    facts = fingerprint(wanted.scores.facts())
+    facts, moved = fingerprint(wanted.scores.facts()), wanted.scores.thresholds()
     for header in found.scores:
         if header.facts != facts:
             changes = spec_changes(header.spec, wanted.scores.spec())
-            others = (f"tasks.{change}" for change in changes if not change.partition(":")[0].endswith(THRESHOLDS))
+            others = (f"tasks.{change}" for change in changes if change.partition(":")[0] not in moved)
             yield next(others, "other models")
 
 

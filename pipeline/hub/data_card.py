@@ -43,7 +43,7 @@ def data_card(run: Run, round_number: int, parts: CardParts, configs: Sequence[C
         for config in configs
         if config.name not in NOT_PAIRS
     }
-    licence = licence_of(run, recipe, round_number, parts.licence, lookup)
+    licence = licence_of(run, recipe, round_number, asked_in(round_number), parts.licence, lookup)
     title = f"{recipe.get('name') or run.name}: sentence {' and '.join(tasks)} pairs"
     said = {
         "title": title,
@@ -91,14 +91,16 @@ def _of_rows(tasks: Mapping[str, pa.Table], configs: Sequence[ConfigFiles]) -> J
     }
 
 
-def licence_of(run: Run, recipe: Mapping[str, Json], round_number: int, given: str, lookup: Lookup) -> Licence:
-    """The licence that was given, else the one that all parts share."""
+def licence_of(
+    run: Run, recipe: Mapping[str, Json], round_number: int, kinds: Sequence[str], given: str, lookup: Lookup
+) -> Licence:
+    """The licence that was given, else the one that all parts share. `kinds`: the tables that had a say (asked_in)."""
     models = recipe.get("models", {})
     names = {} if brought(run) else {"teacher": str(models.get("teacher", ""))}
     if round_number:
         names["student, before training"] = str(models.get("student", ""))
     parts = tuple((role, terms(name, lookup)) for role, name in names.items())
-    judges = tuple((tasks, terms(name, lookup)) for name, tasks in _judges(recipe, asked_in(round_number)))
+    judges = tuple((tasks, terms(name, lookup)) for name, tasks in _judges(recipe, kinds))
     if given:
         return Licence(check_licence(given), True, parts, judges)
     users_text = brought(run) or users_contexts(run, round_number)

@@ -10,7 +10,7 @@ import yaml
 from pipeline.errors import UserError
 from pipeline.hub import card_facts
 from pipeline.hub.card import Json, Licence, figure, plain, render, yaml_text
-from pipeline.hub.data_card import licence_of
+from pipeline.hub.data_card import asked_in, licence_of
 from pipeline.hub.licences import Lookup, terms
 from pipeline.hub.release import Release, write_release
 from pipeline.hub.release_source import check_files
@@ -55,7 +55,8 @@ def _check(run: Run, round_number: int, stage: StageFolder, model: Path) -> None
 def model_card(run: Run, round_number: int, repo: str, given: str, lookup: Lookup, files: set[str]) -> str:
     """README.md of a model: the student's own card, and where it comes from."""
     recipe = tomllib.loads(run.recipe_file.read_text(encoding="utf-8"))
-    licence = licence_of(run, recipe, round_number, given, lookup)
+    # Student r learned from what round r - 1 and those before it came to.
+    licence = licence_of(run, recipe, round_number, asked_in(max(round_number - 1, 0)), given, lookup)
     head, body = _own_card(run.stage(round_number, "student").folder / "model" / CARD)
     facts = {
         "metadata": _metadata(head, licence, recipe, run),

@@ -1,7 +1,8 @@
 """The plan of self-distillation: a corpus trains a student, the student writes the next corpus, and so on.
 
 round r (r >= 1): student r learns from what round r - 1 (or all rounds before) came to. For student r + 1 it first
-rewrites sentences; the same panel and selectors judge them, and monitors look at what is left.
+rewrites sentences; the same panel, filters for rewrites alone behind it, and the same selectors judge them, and
+monitors look at what is left.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import TEXTS
 from pydantic import ValidationError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from filters.base import FilterError
 from filters.fluency import Fluency
@@ -53,19 +53,32 @@ def test_the_score_is_the_rise_from_source_to_target(tiny_language_model: Path) 
     assert known < 1 < unknown
 
 
+@pytest.fixture(scope="module")
+def tiny_llama(tiny_language_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Layers that are linear ones (a GPT-2 has none but its head), and a head that shares the embeddings."""
+    folder = tmp_path_factory.mktemp("llama")
+    tokenizer = AutoTokenizer.from_pretrained(tiny_language_model)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=66, tie_word_embeddings=True, **shape)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.parametrize("back_end", ["fp32", "bf16"])
 @pytest.mark.parametrize("token_budget", [1, 64, 500])
-def test_a_mean_does_not_know_its_neighbours(tiny_language_model: Path, token_budget: int, back_end: BackEnd) -> None:
+def test_a_mean_does_not_know_its_neighbours(tiny_llama: Path, token_budget: int, back_end: BackEnd) -> None:
     texts = list(dict.fromkeys(" ".join(text.split()[:n]) for text in TEXTS for n in (1, 3, 6, 9)))
-    together = dict(zip(texts, means(reader(tiny_language_model, token_budget, back_end), texts), strict=True))
+    together = dict(zip(texts, means(reader(tiny_llama, token_budget, back_end), texts), strict=True))
     shuffled = random.Random(0).sample(texts, len(texts))
-    fresh, alone = (reader(tiny_language_model, token_budget, back_end) for _ in range(2))
+    fresh, alone = (reader(tiny_llama, token_budget, back_end) for _ in range(2))
     assert dict(zip(shuffled, means(fresh, shuffled), strict=True)) == together
     assert all(means(alone, [text]) == [together[text]] for text in shuffled)
 
 
-def test_bfloat16_products_are_near_float32(tiny_language_model: Path) -> None:
-    whole, half = (reader(tiny_language_model, back_end=name)(TEXTS) for name in ("fp32", "bf16"))
+def test_bfloat16_products_are_near_float32(tiny_llama: Path) -> None:
+    whole, half = (reader(tiny_llama, back_end=name)(TEXTS) for name in ("fp32", "bf16"))
     for one, other in zip(whole, half, strict=True):
         assert one.ids == other.ids
         assert 0 < abs(one.nll - other.nll).max() < 0.1
@@ -79,9 +92,11 @@ def test_a_half_product_rounds_its_factors_and_its_result_alone(bias: bool) -> N
     rounded = torch.nn.functional.linear(
         states.bfloat16().float(), layer.weight.bfloat16().float(), layer.bias.bfloat16().float() if bias else None
     )
-    found = HalfProduct(layer)(states)
-    assert found.dtype == torch.float32
-    assert torch.allclose(found, rounded, rtol=2**-7, atol=1e-3)
+    product = HalfProduct(layer)
+    found = product(states)
+    assert found.dtype == torch.float32 and found.equal(found.bfloat16().float())
+    assert torch.allclose(found, rounded, rtol=2**-8, atol=1e-6) and not found.equal(layer(states))
+    assert product.weight.equal(layer.weight.bfloat16()) and (product.bias is not None) == bias
 
 
 def test_every_linear_layer_gives_half_products_and_no_other_layer_does() -> None:

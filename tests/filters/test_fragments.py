@@ -8,10 +8,12 @@ import pytest
 import torch
 from conftest import TEXTS
 from pydantic import ValidationError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
+from filters import fragments
 from filters.base import FilterError
-from filters.fragments import PRONOUNS, VERBS, Fragments, token_after
+from filters.fragments import Fragments, open_ends, token_after, tokens_after
 from filters.models import EMBEDDED_FLUENCY
 from pipeline.teacher.loading import cache_root
 
@@ -45,13 +47,34 @@ def by_hand(folder: Path, text: str) -> float:
             said = model(input_ids=ids).logits[0, -1].softmax(-1)
         return sum(float(said[each[0]]) for each in known if len(each) == 1)
 
-    return max(chance(text, VERBS), chance(f"{text},", VERBS + PRONOUNS))
+    verbs, pronouns = fragments.VERBS, fragments.PRONOUNS
+    return max(chance(text, verbs), chance(f"{text},", verbs + pronouns))
 
 
 @pytest.mark.parametrize("text", CUT)
 def test_a_score_is_the_models_own_probability(tiny_language_model: Path, text: str) -> None:
     spec = Fragments(model=str(tiny_language_model), threads=1, back_end="fp32")
     assert scores(spec, f"{text}.") == pytest.approx([by_hand(tiny_language_model, text)], abs=1e-5)
+
+
+def test_pronouns_count_after_a_comma_and_there_alone(
+    tiny_language_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tiny model has no pronoun as one token; it has these words, and likes them after some commas."""
+    spec = Fragments(model=str(tiny_language_model), threads=1, back_end="fp32")
+    before = scores(spec, *CUT)
+    monkeypatch.setattr(fragments, "PRONOUNS", ["council", "budget", "and", "the"])
+    open_ends.cache_clear()
+    after = scores(spec, *CUT)
+    open_ends.cache_clear()
+    assert after == pytest.approx([by_hand(tiny_language_model, text.rstrip(".")) for text in CUT], abs=1e-5)
+    assert all(b >= a for a, b in zip(before, after, strict=True)) and after != before
+
+
+def test_no_weights_are_loaded_for_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fragments, "open_ends", lambda *_: pytest.fail("a model was opened"))
+    assert len(Fragments().open("cpu")(rows())) == 0
+    assert Fragments().open("cpu")(rows(("x", None), ("x", "..."))).to_pylist() == [None, None]
 
 
 @pytest.mark.parametrize("marks", ["", ".", "!", "?", "…", '."', ".”", " .", ".)", "... "])
@@ -90,8 +113,28 @@ def test_of_a_text_longer_than_the_window_the_end_is_read(tiny_language_model: P
 def test_a_word_counts_that_is_one_token(tiny_language_model: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_language_model)
     whole = tokenizer(" would", add_special_tokens=False)["input_ids"]
-    assert [token_after(tokenizer, "it", " would")] == whole
-    assert token_after(tokenizer, "it", " zyzzyva") is None
+    assert [token_after(tokenizer, " would")] == whole
+    assert token_after(tokenizer, " zyzzyva") is None
+    assert tokens_after(tokenizer, ["would", "zyzzyva", "was", "would"]) == [
+        *whole,
+        *tokenizer(" was", add_special_tokens=False)["input_ids"],
+    ]
+
+
+def test_an_unknown_word_is_no_token() -> None:
+    vocabulary = {"<unk>": 0, "it": 1, "is": 2, ",": 3}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>")
+    assert [token_after(tokenizer, text) for text in (" is", ",", " would")] == [2, 3, None]
+
+
+def test_a_model_without_any_verb_is_refused(tiny_language_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fragments, "VERBS", ["zyzzyva", "qwerty", "asdf", "hjkl"])
+    open_ends.cache_clear()
+    with pytest.raises(FilterError, match="does not have any of zyzzyva, qwerty"):
+        scores(Fragments(model=str(tiny_language_model), threads=1), "The council.")
+    open_ends.cache_clear()
 
 
 def test_the_threshold_passes_itself_and_bad_parameters_are_refused() -> None:

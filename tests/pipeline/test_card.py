@@ -212,6 +212,18 @@ def test_the_card_of_a_model(run: Run) -> None:
     assert model_release(run, 1, "acme/toy-t5", "", none_known).root == release.root
 
 
+def test_a_models_card_names_the_judges_of_the_rounds_it_learned_from(run: Run) -> None:
+    """Student 1 learned from the teacher's round, where a filter for rewrites alone had no say."""
+    with run.recipe_file.open("a", encoding="utf-8") as file:
+        file.write("\n[tasks.summary.rewrites.entailment]\nmodel = 'org/other-nli'\nentailment_label = 'yes'\n")
+    add_student(run, card="")
+    shutil.copytree(run.stage(1, "student").folder, run.stage(2, "student").folder)
+    for number, wanted in ((1, False), (2, True)):
+        release = model_release(run, number, "acme/toy-t5", "cc-by-4.0", none_known)
+        text = (release.folder / "README.md").read_text(encoding="utf-8")
+        assert ("| judge of summary (it chose the pairs) | org/other-nli |" in text) == wanted
+
+
 def test_models_that_are_not_published(run: Run) -> None:
     def make(licence: str = "") -> None:
         model_release(run, 1, "acme/toy-t5", licence, none_known)
