@@ -10,17 +10,15 @@ import pyarrow as pa
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from filters.base import Cost, Role, Scorer
-from filters.batches import of_worker
+from filters.base import Scorer
 from filters.entailment import has_text
-from filters.models import EMBEDDED_FLUENCY
-from filters.nli_back_ends import BackEnd
+from filters.language_model import OfLanguageModel
 from filters.pairwise import at_most, sentences
-from filters.token_likelihood import TOKEN_BUDGET, Reader, open_reader
+from filters.token_likelihood import Reader
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Fluency:
+class Fluency(OfLanguageModel):
     """Mean NLL of the target minus mean NLL of the source, in nats a token: above 0 the target reads worse.
 
     NLL is -ln P(token | tokens before it), the mean over all tokens of the sentence. The first one follows the
@@ -35,19 +33,11 @@ class Fluency:
     """
 
     name: ClassVar[str] = "fluency"
-    cost: ClassVar[Cost] = "model"
-    role: ClassVar[Role | None] = "fluency"
 
-    model: str = EMBEDDED_FLUENCY
-    revision: str = ""
     max_rise: float = Field(default=2.0, ge=-20, le=20)
-    token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
-    threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
-    back_end: BackEnd = "auto"
 
     def open(self, device: str) -> Scorer:
-        own = (self.model, self.revision, self.token_budget, of_worker(self.threads))
-        reader = open_reader(*own, device, self.back_end)
+        reader = self.reader(device)
         return lambda rows: rises(rows, reader)
 
     def keep(self, scores: pa.Array) -> pa.BooleanArray:

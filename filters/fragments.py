@@ -15,13 +15,14 @@ import pyarrow as pa
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from filters.base import Cost, FilterError, Role, Scorer
+from filters.base import FilterError, Scorer
 from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens, fixed_threads, of_worker
 from filters.entailment import has_text
-from filters.models import EMBEDDED_FLUENCY, LanguageModel, locate
-from filters.nli_back_ends import BackEnd, resolve
+from filters.language_model import OfLanguageModel
+from filters.models import LanguageModel, locate
+from filters.nli_back_ends import resolve
 from filters.pairwise import at_most, sentences
-from filters.token_likelihood import MOST_TOKENS, TOKEN_BUDGET, shared_model, start_of
+from filters.token_likelihood import MOST_TOKENS, shared_model, start_of
 
 VERBS = "is are was were has have had will would said says can could did does may might must should".split()
 PRONOUNS = "he she they it we you there".split()
@@ -29,7 +30,7 @@ _END = re.compile(r"[\s.!?…\"'”’)\]]+$")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Fragments:
+class Fragments(OfLanguageModel):
     """How surely a verb is still to come where the target ends: with its closing marks taken off, the larger of P(a
     finite verb is next) and P(a finite verb or a pronoun is next after a comma), in 0..1. Verbs are auxiliaries and
     "said", pronouns "he" and its like, as far as each is one token of the model. The source is not looked at. Null
@@ -42,15 +43,8 @@ class Fragments:
     """
 
     name: ClassVar[str] = "fragments"
-    cost: ClassVar[Cost] = "model"
-    role: ClassVar[Role | None] = "fluency"
 
-    model: str = EMBEDDED_FLUENCY
-    revision: str = ""
     max_awaited: float = Field(default=0.15, ge=0, le=1)
-    token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
-    threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
-    back_end: BackEnd = "auto"
 
     def open(self, device: str) -> Scorer:
         locate(self.model, self.revision)

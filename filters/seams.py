@@ -13,17 +13,15 @@ import pyarrow as pa
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from filters.base import Cost, Role, Scorer
-from filters.batches import of_worker
+from filters.base import Scorer
 from filters.entailment import has_text
-from filters.models import EMBEDDED_FLUENCY
-from filters.nli_back_ends import BackEnd
+from filters.language_model import OfLanguageModel
 from filters.pairwise import at_most, sentences
-from filters.token_likelihood import TOKEN_BUDGET, Read, Reader, open_reader
+from filters.token_likelihood import Read, Reader
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Seams:
+class Seams(OfLanguageModel):
     """By how many nats the target's tokens are less likely than the same tokens in the source, summed over those that
     are; a token that the source has not there counts whole. The first token, which has no words before it, is not
     counted. Tokens are the language model's, aligned by their longest common runs. Null where either text is null or
@@ -37,19 +35,11 @@ class Seams:
     """
 
     name: ClassVar[str] = "seams"
-    cost: ClassVar[Cost] = "model"
-    role: ClassVar[Role | None] = "fluency"
 
-    model: str = EMBEDDED_FLUENCY
-    revision: str = ""
     max_surprise: float = Field(default=4.0, ge=0, le=10_000)
-    token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
-    threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
-    back_end: BackEnd = "auto"
 
     def open(self, device: str) -> Scorer:
-        own = (self.model, self.revision, self.token_budget, of_worker(self.threads))
-        reader = open_reader(*own, device, self.back_end)
+        reader = self.reader(device)
         return lambda rows: surprises(rows, reader)
 
     def keep(self, scores: pa.Array) -> pa.BooleanArray:
