@@ -134,8 +134,8 @@ def _systems(
         for wanted in (Controls(), *asked.controls):
             name = ", ".join(("student " + str(number), *wanted.words.split()))
             found[name] = rewrite(folder, asked.task, read, wanted, None)
-        if rate:
-            found[f"student {number}, {RERANKED}"] = rewrite(folder, asked.task, read, Controls(), rate)
+            if rate:
+                found[f"{name}, {RERANKED}"] = rewrite(folder, asked.task, read, wanted, rate)
     return found
 
 

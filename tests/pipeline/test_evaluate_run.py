@@ -111,8 +111,14 @@ def test_students_are_also_asked_for_something(run: Run, recipe: Recipe, data: P
         return list(sources)
 
     found, _ = evaluate_run(run, recipe, asked, listening)
-    assert list(found.systems)[3:] == ["student 1", "student 1, short, mixed", "student 1, reranked"]
-    assert heard == [(Controls(), True), (Controls("short", "mixed"), True), (Controls(), False)]
+    assert list(found.systems)[3:] == [
+        "student 1",
+        "student 1, reranked",
+        "student 1, short, mixed",
+        "student 1, short, mixed, reranked",
+    ]
+    short = Controls("short", "mixed")
+    assert heard == [(Controls(), True), (Controls(), False), (short, True), (short, False)]
 
 
 def test_half_made_students_do_not_count(run: Run) -> None:
