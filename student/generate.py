@@ -19,7 +19,7 @@ from student.dataset import prompt
 from student.errors import StudentError
 from student.model import revision_of
 from student.settings import Decoding
-from student.slips import whole_words
+from student.slips import echoes, whole_words
 from student.spelling import respelled
 from student.train import about
 
@@ -136,8 +136,9 @@ class Rewriter:
             return found
         texts = [[row.text for row in rows] for rows in found]
         ratings = rate(task, sources, texts) if rate else [[] for _ in found]
+        known = self._common - echoes(prompt(instruction, "", wanted))
         ranked = zip(sources, found, ratings, strict=True)
-        return [best_first(source, rows, wanted, self._common, rated, drawn)[:kept] for source, rows, rated in ranked]
+        return [best_first(source, rows, wanted, known, rated, drawn)[:kept] for source, rows, rated in ranked]
 
     def _respelled(self, source: str, rows: Sequence[Rewrite]) -> list[Rewrite]:
         return [replace(row, text=respelled(source, row.text, self._common)) for row in rows]

@@ -28,6 +28,17 @@ def whole_words(tokenizer: Any) -> frozenset[str]:
     return frozenset(word for word in words if word in ("a", "i") or (len(word) > 1 and not word[0].isdigit()))
 
 
+LONG = 5
+"""Letters from which on a word of the prompt is taken for an echo: "the" of an instruction may be anybody's."""
+
+
+def echoes(front: str) -> frozenset[str]:
+    """Long words of what stands in front of a source ("rewritten paraphrase: "), and their plurals: a student that has
+    learned from few pairs copies these too. To be taken out of what `slips` knows."""
+    said = {word for word in words_of(front) if len(word) >= LONG}
+    return frozenset(said | {f"{word}s" for word in said})
+
+
 def slips(source: str, text: str, known: Set[str]) -> int:
     """Words and figures of the text that neither the source nor `known` has, words said twice running that the source
     does not, and one more for an end at a period that stands inside the source."""
