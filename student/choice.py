@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from student.controls import Controls, length_range, length_ratio, novel_bigrams, novelty_range
-from student.slips import slips
+from student.slips import repeats, slips
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,19 @@ def best_first(
     common: Set[str] = frozenset(),
     ratings: Sequence[Rating] = (),
     drawn: bool = False,
+    front: Set[str] = frozenset(),
 ) -> list[Rewrite]:
-    """Those that lie in every bucket asked for first, then the nearest; of these the fewest slips and faults; of these
-    the strongest; of these the likeliest: beams come so, samples (`drawn`) go by their tokens' mean. What was drawn
-    again comes after all that is different."""
+    """Those without a word of the prompt (`front`) come first, for it is new in the wrong way; of these those that lie
+    in every bucket asked for, then the nearest; of these the fewest slips and faults; of these the strongest; of these
+    the likeliest: beams come so, samples (`drawn`) go by their tokens' mean. What was drawn again comes after all that
+    is different."""
 
-    def order(each: tuple[Rewrite, Rating]) -> tuple[float, int, float, float]:
+    def order(each: tuple[Rewrite, Rating]) -> tuple[bool, float, int, float, float]:
         row, rating = each
         mean = -row.logprob / max(1, row.tokens) if wanted.words or drawn else 0.0
         wrong = slips(source, row.text, common) + rating.faults
-        return distance(source, row.text, wanted), wrong, -rating.strength, mean
+        echo = repeats(source, row.text, front)
+        return echo, distance(source, row.text, wanted), wrong, -rating.strength, mean
 
     rated = zip(rows, ratings or [UNRATED] * len(rows), strict=True)
     return _different_first([row for row, _ in sorted(rated, key=order)])

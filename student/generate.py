@@ -8,7 +8,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -136,9 +136,10 @@ class Rewriter:
             return found
         texts = [[row.text for row in rows] for rows in found]
         ratings = rate(task, sources, texts) if rate else [[] for _ in found]
-        known = self._common - echoes(prompt(instruction, "", wanted))
+        front = echoes(prompt(instruction, "", wanted))
+        order = partial(best_first, wanted=wanted, common=self._common, drawn=drawn, front=front)
         ranked = zip(sources, found, ratings, strict=True)
-        return [best_first(source, rows, wanted, known, rated, drawn)[:kept] for source, rows, rated in ranked]
+        return [order(source, rows, ratings=rated)[:kept] for source, rows, rated in ranked]
 
     def _respelled(self, source: str, rows: Sequence[Rewrite]) -> list[Rewrite]:
         return [replace(row, text=respelled(source, row.text, self._common)) for row in rows]

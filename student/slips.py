@@ -34,9 +34,14 @@ LONG = 5
 
 def echoes(front: str) -> frozenset[str]:
     """Long words of what stands in front of a source ("rewritten paraphrase: "), and their plurals: a student that has
-    learned from few pairs copies these too. To be taken out of what `slips` knows."""
+    learned from few pairs copies these too."""
     said = {word for word in words_of(front) if len(word) >= LONG}
     return frozenset(said | {f"{word}s" for word in said})
+
+
+def repeats(source: str, text: str, front: Set[str]) -> bool:
+    """Whether the text has a word of the prompt's that the source has not."""
+    return not front.isdisjoint(set(words_of(text)) - set(words_of(source)))
 
 
 def slips(source: str, text: str, known: Set[str]) -> int:

@@ -9,7 +9,7 @@ from student.choice import Rewrite, best_first
 from student.controls import Controls
 from student.generate import Rewriter
 from student.settings import Decoding
-from student.slips import echoes, slips, stops_short, whole_words
+from student.slips import echoes, repeats, slips, stops_short, whole_words
 
 SOURCE = "Officials said on Thursday that Gen. Pinochet spent 78.1 percent of U.S. aid in Zürich."
 KNOWN = frozenset({"the", "money"})
@@ -60,17 +60,18 @@ def test_whole_words_are_pieces_with_a_space_before_them(tiny_t5: Path) -> None:
     assert known and all(word == word.casefold() and word.isalnum() for word in known)
 
 
-def test_a_long_word_of_the_prompt_is_a_slip_unless_the_source_has_it() -> None:
+def test_a_long_word_of_the_prompt_is_an_echo_unless_the_source_has_it() -> None:
     front = "short rewritten paraphrase of the text: "
     assert echoes(front) == {"short", "shorts", "rewritten", "rewrittens", "paraphrase", "paraphrases"}
     assert echoes("") == frozenset()
-    known = {"the", "of", "text", "is", "paraphrase", "rewritten", "paraphrases"}
-    assert slips("It is the end.", "The text of it is the rewritten paraphrases.", known) == 0
-    assert slips("It is the end.", "The text of it is the rewritten paraphrases.", known - echoes(front)) == 2
-    assert slips("It is a paraphrase.", "A paraphrase, it is.", known - echoes(front)) == 0
+    source = "It is the end."
+    assert repeats(source, "The rewritten end.", echoes(front)) and repeats(source, "Paraphrases end.", echoes(front))
+    assert not repeats(source, "The end of the text.", echoes(front))
+    assert not repeats("A Paraphrase is short.", "A short paraphrase.", echoes(front))
+    assert not repeats(source, "The rewritten end.", frozenset())
 
 
-def test_a_rewriter_takes_what_does_not_echo_its_prompt(tiny_student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rewriter_takes_what_does_not_echo_its_prompt(tiny_student: Path) -> None:
     source = "Officials said that the budget was cut on Thursday."
     texts = ("The rewritten budget was cut.", "The budget was cut in May.", "The summary was cut on Thursday.")
     student = Rewriter(tiny_student, threads=1)
