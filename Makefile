@@ -32,7 +32,7 @@ PUBLISH = $(LOOK) --repo '$(REPO)' $(if $(LICENSE),--licence '$(LICENSE)') $(if 
 	$(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run)
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
-.PHONY: help setup run generate filter distill evaluate rewrite diversity report export publish publish-model verify serve explain second-opinion pretrain-student bench-student bench-control status show calibrate-gate test test-all check bench bench-judge bench-filters \
+.PHONY: help setup run generate filter distill evaluate rewrite diversity report export publish publish-model verify serve explain second-opinion pretrain-student bench-student bench-control status show calibrate-gate test test-all check bench bench-judge bench-questions bench-filters \
 	bench-graph bench-near-duplicates docs judge calibrate clean lock
 
 help: ## what there is to do
@@ -123,6 +123,9 @@ bench-student: setup ## rewriting against transformers' generate: RUN=name TEXT=
 
 bench-control: setup ## does a student write the length it is asked for: RUN=name TEXT=file:column
 	$(BIN)/python -m bench.control --model 'data/runs/$(or $(RUN),news)/round-$(ROUND)/student/model' --text '$(TEXT)'
+
+bench-questions: setup ## what the judges make of pairs of questions that were read
+	$(BIN)/python -m bench.questions
 
 bench-filters: setup ## our filters against the procedure as published (RUN=name with candidates)
 	$(BIN)/python -m bench.filters $(if $(RUN),--run '$(RUN)')

@@ -34,7 +34,7 @@ from filters.base import FilterError
 from filters.duplicates import FORWARD, REVERSE, Duplicates, Encode, graphs_of, strengths
 from filters.entailment_graph import EQUAL, SIDES, Node
 from filters.models import revision_of
-from filters.nli_judge import Ask, JudgeSpec, Pair, open_judge
+from filters.nli_judge import Ask, Pair, open_judge
 from filters.similarity import open_encoder
 from pipeline.recipe import Recipe, load
 
@@ -59,7 +59,9 @@ def main(
     print(machine(), flush=True)
     specs = selectors(load(str(run / "recipe.toml"), []))
     first = next(iter(specs.values()))
-    ask = Answers(open_judge(judge_spec(first)), answers, revision_of(first.model, first.revision))
+    ask = Answers(
+        open_judge(replace(first.judge, threads=first.threads)), answers, revision_of(first.model, first.revision)
+    )
     encoder = open_encoder(first.encoder, first.encoder_revision, first.token_budget, first.threads, first.device)
     pairs = chosen(accepted(run / "round-0", specs, ask, min_entailment), contexts)
     bench = Bench(pairs, specs, ask, encoder)
@@ -86,10 +88,6 @@ def selectors(recipe: Recipe) -> dict[str, Duplicates]:
         )
     print(f"tasks: {', '.join(found)}", flush=True)
     return {task: replace(spec, sentence_once=False) for task, spec in found.items()}
-
-
-def judge_spec(spec: Duplicates) -> JudgeSpec:
-    return JudgeSpec(spec.model, spec.revision, spec.entailment_label, spec.token_budget, spec.threads, spec.device)
 
 
 def accepted(folder: Path, specs: Mapping[str, Duplicates], ask: Ask, minimum: float) -> pa.Table:

@@ -1,5 +1,6 @@
 """The catalogue: every filter and selector a recipe can name."""
 
+from filters.asked import Asked
 from filters.base import Filter, Selector
 from filters.decontamination import Decontamination
 from filters.duplicates import Duplicates
@@ -34,6 +35,7 @@ FILTERS: dict[str, type[Filter]] = {
     "converses": Converses,
     "hedges": Hedges,
     "pronouns": Pronouns,
+    "asked": Asked,
     "support": Support,
     "similarity": Similarity,
     "syntax": Syntax,

@@ -11,7 +11,7 @@ from filters.base import Cost, Role, Scorer
 from filters.batches import of_worker
 from filters.models import EMBEDDED_JUDGE
 from filters.nli_back_ends import BackEnd
-from filters.nli_judge import TOKEN_BUDGET, Ask, JudgeSpec, open_judge
+from filters.nli_judge import FRAME, TOKEN_BUDGET, Ask, JudgeSpec, open_judge
 from filters.pairwise import at_least
 
 
@@ -37,10 +37,11 @@ class Entailment:
     token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
     threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
     back_end: BackEnd = "auto"
+    frame: str = Field(default="", pattern=FRAME)  # a statement with {} for each sentence: "We know the answer to: {}"
 
     def open(self, device: str) -> Scorer:
         own = (self.model, self.revision, self.entailment_label, self.token_budget, of_worker(self.threads))
-        judge = open_judge(JudgeSpec(*own, device, self.back_end))
+        judge = open_judge(JudgeSpec(*own, device, self.back_end, self.frame))
         return lambda rows: probabilities(rows, judge, self.premise, self.hypothesis)
 
     def keep(self, scores: pa.Array) -> pa.BooleanArray:

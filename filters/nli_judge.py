@@ -24,6 +24,9 @@ MEMORY = 2_000_000
 
 LOG = logging.getLogger(__name__)
 
+FRAME = r"^([^{}]*\{\}[^{}]*)?$"
+"""What a frame looks like: one {} and no other brace, or nothing."""
+
 Pair = tuple[str, str]
 Ask = Callable[[Sequence[Pair]], FloatArray]
 """(premise, hypothesis) pairs in, P(entailment) out."""
@@ -31,7 +34,10 @@ Ask = Callable[[Sequence[Pair]], FloatArray]
 
 @dataclass(frozen=True)
 class JudgeSpec:
-    """Which model is asked, and how. Equal specs share one model in a process. `threads` 0: those of the process."""
+    """Which model is asked, and how. Equal specs share one model in a process. `threads` 0: those of the process.
+
+    A `frame` puts both sentences into one of its own, in the place of its {}: an NLI model knows statements alone.
+    """
 
     model: str
     revision: str = ""
@@ -40,6 +46,10 @@ class JudgeSpec:
     threads: int = 0
     device: str = "cpu"
     back_end: str = "auto"
+    frame: str = ""
+
+    def framed(self, sentence: str) -> str:
+        return self.frame.replace("{}", sentence) if self.frame else sentence
 
 
 @lru_cache(maxsize=4)
@@ -141,7 +151,7 @@ class NliJudge:
     def _answer(self, keys: list[tuple[int, int]]) -> None:
         loaded = self._loaded = self._loaded or _load(self.spec)
         new = list(self._numbers)[len(self._tokens) :]
-        self._tokens += loaded.tokenise(new) if new else []
+        self._tokens += loaded.tokenise([self.spec.framed(sentence) for sentence in new]) if new else []
         rows = [loaded.splice.join(self._tokens[a], self._tokens[b], loaded.window) for a, b in keys]
         whole = (len(self._tokens[a]) + len(self._tokens[b]) + loaded.specials for a, b in keys)
         self._count(len(keys), sum(length > loaded.window for length in whole))

@@ -21,13 +21,13 @@ from filters.words import FUNCTION_WORDS, stem, words
 
 Problem = Literal[
     "empty", "newline", "not_language", "boilerplate", "lowercase_start", "no_end", "unbalanced", "several_sentences",
-    "too_short", "too_long", "few_content_words", "repeated", "copied",
+    "other_end", "too_short", "too_long", "few_content_words", "repeated", "copied",
 ]  # fmt: skip
 PROBLEMS: tuple[Problem, ...] = get_args(Problem)
 
 _MIN_LETTER_SHARE = 0.6
 _NEAR_COPY = 0.9
-_END = re.compile(r"[.?!][\"'”’)\]]*$")
+_END = re.compile(r"[.?!]+[\"'”’)\]]*$")
 _CUT = re.compile(r"(?:\.\.\.|…)[\"'”’)\]]*$")
 _OPENER = re.compile(r"^[\"'“‘(\[]*[^\W_]")
 _INNER_END = re.compile(r"[.?!][\"'”’)\]]*\s+[\"'“‘(\[]*[A-Z0-9]")
@@ -65,6 +65,7 @@ class Wellformed:
     min_words: int = Field(default=6, ge=1)
     max_words: int = Field(default=60, ge=1)
     min_content_words: int = Field(default=3, ge=0)
+    ends_in: str = Field(default=".?!", pattern=r"^[.?!]+$")  # "?" keeps questions alone
     max_word_uses: int = Field(default=4, ge=1)  # of one content word: "the bridge is a bridge for the bridge"
 
     @model_validator(mode="after")
@@ -86,7 +87,12 @@ class Wellformed:
         if not text.strip():
             return "empty"
         tokens = words(text)
-        return _form_problem(text) or self._size_problem(tokens) or _copy_problem(text, tokens, context)
+        mine = _form_problem(text) or self._end_problem(text) or self._size_problem(tokens)
+        return mine or _copy_problem(text, tokens, context)
+
+    def _end_problem(self, text: str) -> Problem | None:
+        end = _END.search(text.strip())
+        return None if end and end.group()[0] in self.ends_in else "other_end"
 
     def _size_problem(self, tokens: list[str]) -> Problem | None:
         if len(tokens) < self.min_words:

@@ -45,7 +45,7 @@ class TeacherContexts:
     writes: pa.Schema = CONTEXT
 
     def spec(self) -> Mapping[str, object]:
-        settings = self.settings.model_dump(mode="json", exclude={"count", "text"})
+        settings = self.settings.spec("count", "text")
         return {"teacher": self.decoder.fingerprint(), "contexts": settings, "seed": self.seed}
 
     def facts(self) -> Mapping[str, object]:
@@ -72,6 +72,7 @@ class TeacherContexts:
         """What came of one draft: the row it would be, and what is wrong with it."""
         text = f"{draft.opening}{answer[0].text}".strip() if answer else ""
         shown = f"{draft.prefix} {text}".strip() if self.settings.teacher.keep_prefix else text
+        shown = closed(shown, self.settings.closings, draft.request.seed)
         row = {
             "context_id": context_id(shown),
             "text": shown,
@@ -108,6 +109,11 @@ class _Draft:
 class _Try:
     row: Row
     reason: str | None
+
+
+def closed(text: str, closings: Sequence[str], seed: int) -> str:
+    """A context with one of the closings behind it, drawn from the seed; unchanged if there are none."""
+    return f"{text} {random.Random(seed).choice(closings)}" if closings else text
 
 
 def _known(batch: Batch, drafts: Sequence[_Draft]) -> dict[int, Row]:

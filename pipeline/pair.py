@@ -57,6 +57,8 @@ def judge_spec(spec: Filter | Selector, leave_out: Sequence[str] = MACHINE) -> d
     for model, revision in (("model", "revision"), ("encoder", "encoder_revision")):
         if model in found:
             found[revision] = revision_of(str(found[model]), str(found.get(revision) or ""))
+    if not found.get("frame"):
+        found.pop("frame", None)  # as if there were no such thing, which is what it means
     if "back_end" in found:  # what `auto` means here: its scores are not those of another back end, bit by bit
         found["back_end"] = resolve(str(found["back_end"]))
     return found

@@ -74,7 +74,7 @@ class Recipe(Section):
         """Makes the filters and selectors of a task."""
         judge, revision = self.judge_of(task)
         models = self.models.model_copy(update={"judge": judge, "judge_revision": revision})
-        return replace(self.builder, models=models)
+        return replace(self.builder, models=models, frame=self.tasks[task].judge_frame)
 
     def judge_of(self, task: str) -> tuple[str, str | None]:
         """The judge that a task's panel asks, and its revision."""

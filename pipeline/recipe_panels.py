@@ -38,6 +38,7 @@ class Builder:
 
     models: Models
     one_way_tasks: tuple[str, ...] = ()
+    frame: str = ""
 
     def build(self, kind: type[Any], params: Params) -> Any:
         """Goes through JSON, where strict pydantic takes a list for a tuple and still no text for a number."""
@@ -50,6 +51,7 @@ class Builder:
         role = str(getattr(kind, "role", None))
         values: Params = {
             "one_way_tasks": self.one_way_tasks,
+            "frame": self.frame,
             "encoder": self.models.encoder,
             "encoder_revision": self.models.encoder_revision,
         }

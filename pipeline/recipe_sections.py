@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from filters.nli_judge import FRAME
 from pipeline.datelines import OUTLETS, PLACES
 from pipeline.stage import Resources
 
@@ -88,10 +89,16 @@ class Contexts(Section):
     """Fewest sentences of a context."""
     max_sentences: int = Field(default=5, ge=1)
     """Most sentences of a context."""
+    closings: tuple[str, ...] = ()
+    """Words that lead over to the next sentence ("My question is:"); each context, whatever its source, ends in one."""
     teacher: TeacherContexts = Field(default_factory=TeacherContexts)
     """Used when source is "teacher"."""
     text: TextContexts = Field(default_factory=TextContexts)
     """Used when source is the user's own text."""
+
+    def spec(self, *left_out: str) -> dict[str, object]:
+        """What contexts depend on, for a stage's spec; closings count only where there are some."""
+        return self.model_dump(mode="json", exclude={*left_out, *(() if self.closings else ("closings",))})
 
 
 class Sequential(Section):
@@ -125,6 +132,8 @@ class Task(Section):
     """The NLI model that this task's filters and selectors ask, where it is not models.judge."""
     judge_revision: str | None = None
     """Branch, tag or commit of the task's judge on the hub."""
+    judge_frame: str = Field(default="", pattern=FRAME)
+    """A statement that the judge is given in place of each sentence, with {} for the sentence; for questions."""
     strength: Literal["forward", "sum"] = "forward"
     """What the best of several like pairs has most of: forward entailment, or the sum of both directions."""
     panel: dict[str, Params] = Field(default_factory=dict)

@@ -54,7 +54,7 @@ class CutContexts:
     writes: pa.Schema = CONTEXT
 
     def spec(self) -> Mapping[str, object]:
-        return {"contexts": self.settings.model_dump(mode="json", exclude={"count", "teacher"}), "seed": self.seed}
+        return {"contexts": self.settings.spec("count", "teacher"), "seed": self.seed}
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()

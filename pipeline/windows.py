@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import nupunkt
 import pyarrow as pa
 
+from pipeline.contexts import closed
 from pipeline.reading import Row, SourceError, read
 from pipeline.recipe_sections import Contexts
 from pipeline.records import CONTEXT, context_id, spaced_seed
@@ -35,6 +36,11 @@ class Cut:
     min_sentences: int = 1
     max_sentences: int = 5
     max_characters: int = 1500
+    closings: tuple[str, ...] = ()
+
+    def text(self, window: Sequence[str]) -> str:
+        """The context that a window makes: its sentences and, where there are closings, one of them."""
+        return closed(" ".join(window), self.closings, spaced_seed(self.seed, "closings", window[0]))
 
     def length(self, first_sentence: str) -> int:
         """How many sentences a window that starts here has, at most."""
@@ -45,7 +51,7 @@ class Cut:
 def cut_source(settings: Contexts, seed: int) -> Iterator[Output]:
     """The contexts of a recipe whose source is the user's own text. SourceError if not one comes of it."""
     rows = read(settings.source, settings.text.column, settings.text.format)
-    cut = Cut(seed, settings.min_sentences, settings.max_sentences, settings.text.max_characters)
+    cut = Cut(seed, settings.min_sentences, settings.max_sentences, settings.text.max_characters, settings.closings)
     made, left_out = 0, Counter[str]()
     for output in contexts(rows, settings.source, cut, settings.count):
         made += output.table.num_rows
@@ -88,7 +94,7 @@ def _take(row: Row, cut: Cut, wanted: int | None, seen: set[int], ledger: "_Ledg
     reasons: Counter[str] = Counter()
     made = 0
     for window, reason in windows(sentences(row.text), cut):
-        text = " ".join(window)
+        text = cut.text(window)
         key = int(context_id(text)[:16], 16)
         if reason is None and key in seen:
             reason = "duplicate"

@@ -92,11 +92,13 @@ def second_opinion(run: Run, round_number: int = 0, asking: Asking | None = None
     pairs = pairs_to_ask(run, round_number, asking)
     revisions = {task: revision_of(judge) for task, judge in judges.items()}
     spec = {"judges": judges, "revisions": revisions, "corpus": _corpus_digest(run, round_number)}
+    frames = {task: own.judge_frame for task, own in recipe.tasks.items() if own.judge_frame}
+    spec |= {"frames": frames} if frames else {}
     one_way = recipe.builder.one_way_tasks
     header = Header("second-opinion", fingerprint([spec, one_way, pairs["pair_id"].to_pylist()]), spec)
     there = read_header(_file(run, round_number))
     if there is None or there.key != header.key:
-        write_shard(_file(run, round_number), _answers(pairs, one_way, asking, judges), header)
+        write_shard(_file(run, round_number), _answers(pairs, one_way, asking, judges, frames), header)
     found = second_opinion_block(run, round_number)
     if found is None:
         raise UserError(f"{_file(run, round_number)}: cannot be read back: look at the disk and start again")
@@ -165,15 +167,18 @@ def _drawn(rows: pa.Table, number: int, seed: int) -> pa.Table:
     return rows.take(pa.array([places[name] for name in order[:number]], pa.int64()))
 
 
-def _answers(pairs: pa.Table, one_way: Sequence[str], asking: Asking, judges: Mapping[str, str]) -> pa.Table:
+def _answers(
+    pairs: pa.Table, one_way: Sequence[str], asking: Asking, judges: Mapping[str, str], frames: Mapping[str, str]
+) -> pa.Table:
     """The outside judges' probabilities, both ways where the task needs both; by verdict and id, as `pairs`."""
     parts = [OPINION.empty_table()]
     for task in sorted(set(pairs["task"].to_pylist())):
         rows = pairs.filter(pc.equal(pairs["task"], task)).combine_chunks()
         judge, reverse = judges[task], pa.nulls(rows.num_rows, pa.float32())
-        forward = Entailment(model=judge, threads=asking.threads).open(asking.device)(rows)
+        how = {"model": judge, "threads": asking.threads, "frame": frames.get(task, "")}
+        forward = Entailment(**how).open(asking.device)(rows)  # type: ignore[arg-type]
         if task not in one_way:
-            reverse = ReverseEntailment(model=judge, threads=asking.threads).open(asking.device)(rows)
+            reverse = ReverseEntailment(**how).open(asking.device)(rows)  # type: ignore[arg-type]
         columns = [*(rows[name] for name in ("pair_id", "task", "verdict")), forward, reverse]
         parts.append(pa.table(dict(zip(OPINION.names, columns, strict=True)), schema=OPINION))
     return pa.concat_tables(parts).sort_by([("verdict", "ascending"), ("pair_id", "ascending")])

@@ -14,7 +14,7 @@ from filters.batches import of_worker
 from filters.duplicates import Duplicates
 from filters.near_copies import Documents, Links, Words
 from filters.near_duplicates import TEXTS, NearDuplicates
-from filters.nli_judge import JudgeSpec, open_judge
+from filters.nli_judge import open_judge
 from filters.one_per_source import OnePerSource
 from filters.similarity import open_encoder
 from pipeline.errors import PipelineError, one_line
@@ -85,14 +85,10 @@ def _heads(selector: Duplicates, rows: Sequence[Row]) -> list[int]:
     names = dict.fromkeys(name for row in rows for name in _scores(row))
     scores = pa.table({name: pa.array([_scores(row).get(name) for row in rows], pa.float32()) for name in names})
     threads = of_worker(selector.threads)
-    spec = JudgeSpec(
-        *(selector.model, selector.revision, selector.entailment_label),
-        *(selector.token_budget, threads, selector.device),
-    )
     encoder = open_encoder(
         *(selector.encoder, selector.encoder_revision, selector.token_budget, threads, selector.device)
     )
-    return selector.heads(open_judge(spec), encoder, pairs, scores)
+    return selector.heads(open_judge(selector.judge), encoder, pairs, scores)
 
 
 def _scores(row: Row) -> Mapping[str, float | None]:

@@ -14,6 +14,7 @@ import pytest
 from conftest import TEXTS, without_parser
 
 from filters import FILTERS
+from filters.asked import Asked
 from filters.base import Filter
 from filters.entailment import Entailment, ReverseEntailment
 from filters.entities import Names, Roles
@@ -141,6 +142,13 @@ TABLES = {
         dropped=[("She was arrested.", "He was arrested.", 0.0)],
         boundary=[("She was arrested.", "She was held.", 0.5)],
         unicode=[("Élodie said she’d go.", "Élodie said she will go.", 1.0)],
+    ),
+    "asked": Table(
+        Asked(),
+        kept=[("How can I learn to swim?", "What is the best way to learn swimming?", 1.0)],
+        dropped=[("How did the war end?", "Why did the war end?", 0.0)],
+        boundary=[("The war ended.", "It ended in May.", 1.0)],
+        unicode=[("Where is Zoë’s café?", "“In which city is Zoë’s café?”", 1.0)],
     ),
     "support": Table(
         Support(),

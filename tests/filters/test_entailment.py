@@ -38,6 +38,34 @@ def test_both_share_one_model_and_its_answers(tiny_roberta: Path) -> None:
     assert judge.asked == asked == 2
 
 
+def test_a_frame_stands_around_both_sentences(tiny_bert: Path) -> None:
+    frame = "We know the answer to the question: {}"
+    framed = Entailment(threads=1, model=str(tiny_bert), frame=frame).open("cpu")(rows((TEXTS[0], TEXTS[1])))
+    plain = Entailment(threads=1, model=str(tiny_bert)).open("cpu")
+    assert framed == plain(rows((frame.format(TEXTS[0]), frame.format(TEXTS[1]))))
+    assert framed != plain(rows((TEXTS[0], TEXTS[1])))
+
+
+def test_a_blank_in_a_frame_is_still_a_blank(tiny_bert: Path) -> None:
+    scores = Entailment(threads=1, model=str(tiny_bert), frame="Who: {}").open("cpu")(
+        rows(("", "A b."), (None, "A b."))
+    )
+    assert scores.to_pylist() == [None, None]
+
+
+def test_braces_in_a_sentence_are_no_frame(tiny_bert: Path) -> None:
+    ask = Entailment(threads=1, model=str(tiny_bert), frame="Who: {}").open("cpu")
+    assert ask(rows(("A {} b.", "{0} c."))) == Entailment(threads=1, model=str(tiny_bert)).open("cpu")(
+        rows(("Who: A {} b.", "Who: {0} c."))
+    )
+
+
+@pytest.mark.parametrize("frame", ["no place", "{} and {}", "{0}", "{x} {}", "{{}}"])
+def test_what_is_no_frame_is_refused(frame: str) -> None:
+    with pytest.raises(ValidationError, match="frame"):
+        Entailment(frame=frame)
+
+
 def test_null_and_blank_rows_have_no_score_and_do_not_pass(tiny_bert: Path) -> None:
     spec = Entailment(threads=1, model=str(tiny_bert), min_probability=0.0)
     table = rows((None, TEXTS[0]), (TEXTS[0], None), ("", TEXTS[0]), (TEXTS[0], " \n\u00a0"), (TEXTS[0], TEXTS[1]))

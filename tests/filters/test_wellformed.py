@@ -72,7 +72,31 @@ def test_copies_of_the_context(text: str, expected: str | None) -> None:
 
 
 def test_every_problem_has_a_case() -> None:
-    assert {expected for _, expected in BAD} | {"copied"} == set(PROBLEMS)
+    assert {expected for _, expected in BAD} | {"copied", "other_end"} == set(PROBLEMS)
+
+
+@pytest.mark.parametrize(
+    ("text", "ends_in", "expected"),
+    [
+        ("Did the plant in Ohio close last year?", "?", None),
+        ('Who said "the plant in Ohio is closing?"', "?", None),
+        ("Did the plant in Ohio really close?!", "?", None),
+        ("The plant in Ohio may close next year.", "?", "other_end"),
+        ("The plant in Ohio may close next year.", ".!", None),
+        ("Did the plant in Ohio close last year?", ".!", "other_end"),
+        ("Überall in Zürich stieg der Preis für Brot!", "?", "other_end"),
+        ("The plant in Ohio may close next year", "?", "no_end"),
+        ("", "?", "empty"),
+    ],
+)
+def test_ends_that_are_wanted(text: str, ends_in: str, expected: str | None) -> None:
+    assert Wellformed(ends_in=ends_in).problem(text) == expected
+
+
+@pytest.mark.parametrize("ends_in", ["", ",", "? "])
+def test_ends_that_no_sentence_has_are_refused(ends_in: str) -> None:
+    with pytest.raises(ValidationError, match="ends_in"):
+        Wellformed(ends_in=ends_in)
 
 
 def test_limits_are_inclusive() -> None:

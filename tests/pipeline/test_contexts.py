@@ -96,6 +96,21 @@ def test_openings_stay_and_are_spaced() -> None:
         assert (opening, rest in TEN) == ("The mayor", True)
 
 
+def test_closings_lead_over() -> None:
+    """Each context ends in one of them, drawn for each; without any, no stage is stale."""
+    closings = ("My question is:", "So I ask you this:")
+    chosen = settings().model_copy(update={"closings": closings})
+    asking = TeacherContexts(EchoDecoder(TEN), chosen, 1)
+    rows = write(asking, 8).table.to_pylist()
+    assert [row["text"].replace(f" {end}", "") in TEN for row in rows for end in closings if end in row["text"]] == [
+        True
+    ] * len(rows)
+    assert all({end for row in rows if row["text"].endswith(end)} for end in closings)
+    assert [row["context_id"] for row in rows] == [context_id(row["text"]) for row in rows]
+    assert asking.spec() != stage().spec()
+    assert "closings" not in stage().spec()["contexts"]  # type: ignore[operator]
+
+
 def test_prefixes() -> None:
     lines = write(stage(style="lines", lines=("RESULTS:",)), 3)
     assert set(lines.table["prefix"].to_pylist()) == {"RESULTS:"}

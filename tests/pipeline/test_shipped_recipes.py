@@ -25,7 +25,7 @@ def test_every_field_is_described_in_one_line(kind):
 def test_shipped_recipes_load_and_read_back(name, tmp_path):
     recipe = load(name)
     assert recipe.name == name
-    assert set(recipe.tasks) == {"summary", "paraphrase"}
+    assert set(recipe.tasks) == ({"paraphrase"} if name == "questions" else {"summary", "paraphrase"})
     for task in recipe.tasks:
         assert recipe.panel(task).names == tuple(recipe.tasks[task].panel)
         assert len(recipe.selectors(task)) == len(recipe.tasks[task].select)

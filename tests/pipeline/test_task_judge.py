@@ -10,6 +10,7 @@ from filters.entailment import Entailment
 from filters.models import EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE, locate
 from pipeline.errors import UserError
 from pipeline.evaluation.second_opinion import outside_judge
+from pipeline.pair import judge_spec
 from pipeline.recipe import load
 from pipeline.recipe_errors import RecipeError
 
@@ -47,6 +48,19 @@ def test_filters_and_selectors_of_a_task_ask_its_own_judge(file: Path) -> None:
     assert asked(file, "paraphrase") == [("org/large", "")] * 3  # the other judge's revision does not stick to it
     assert asked(file, "summary") == [("org/small", "v1")]
     assert asked(file, "paraphrase", "tasks.paraphrase.judge_revision=v2") == [("org/large", "v2")] * 3
+
+
+def test_all_of_a_task_ask_within_its_frame_and_no_frame_makes_nothing_stale(file: Path) -> None:
+    framed = load(file, ["tasks.paraphrase.judge_frame='They ask: {}'"])
+    specs = [*framed.panel("paraphrase"), *framed.selectors("paraphrase")]
+    assert {spec.frame for spec in specs} == {"They ask: {}"}  # type: ignore[union-attr]
+    assert [spec.judge.frame for spec in specs if isinstance(spec, Duplicates)] == ["They ask: {}"]
+    assert [spec.frame for spec in framed.panel("summary")] == [""]  # type: ignore[union-attr]
+    embedded = {"model": EMBEDDED_JUDGE}
+    assert "frame" not in judge_spec(Entailment(**embedded))
+    assert judge_spec(Entailment(**embedded, frame="They ask: {}"))["frame"] == "They ask: {}"
+    with pytest.raises(RecipeError, match=r"tasks\.paraphrase\.judge_frame"):
+        load(file, ["tasks.paraphrase.judge_frame='They ask'"])
 
 
 def test_a_filters_own_model_goes_before_the_tasks(file: Path) -> None:

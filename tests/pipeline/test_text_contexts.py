@@ -53,6 +53,16 @@ def test_more_contexts_leave_the_first_as_they_are(source: Path) -> None:
     assert len(many) > len(few)
 
 
+def test_closings_lead_over_from_ones_own_text(source: Path) -> None:
+    closings = ("My question is:", "So I ask you this:")
+    asking = settings(source).model_copy(update={"closings": closings})
+    plain = [row["text"] for output in cut_source(settings(source), 7) for row in output.table.to_pylist()]
+    closed = [row["text"] for output in cut_source(asking, 7) for row in output.table.to_pylist()]
+    assert all(text in {f"{start} {end}" for end in closings} for start, text in zip(plain, closed, strict=True))
+    assert {text[-10:] for text in closed} == {end[-10:] for end in closings}
+    assert CutContexts(asking, 7).spec() != CutContexts(settings(source), 7).spec()
+
+
 def test_text_without_a_context(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(SourceError, match="it is empty"):
