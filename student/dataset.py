@@ -1,7 +1,7 @@
 """Pairs to examples: instruction, control words, token ids; too long ones are cut and counted."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,13 @@ def usable(rows: Iterable[Mapping[str, Any]], tasks: Sequence[str]) -> tuple[lis
         else:
             pairs.append(Pair(str(row["task"]), str(texts[0]), str(texts[1])))
     return pairs, dropped
+
+
+def turned(pairs: Sequence[Pair], tasks: Collection[str]) -> list[Pair]:
+    """The pairs of `tasks` from target to source, without those that are among `pairs` already."""
+    there = set(pairs)
+    found = (Pair(pair.task, pair.target, pair.source) for pair in pairs if pair.task in tasks)
+    return list(dict.fromkeys(pair for pair in found if pair not in there))
 
 
 @dataclass(frozen=True)

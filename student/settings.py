@@ -42,6 +42,8 @@ class Training:
     that a small T5 learns to copy from few pairs what it has never seen."""
     lowercase_share: float = Field(default=0.0, ge=0, le=1)
     """Share of the examples in lower case, for text that has no capitals."""
+    both_ways: bool = False
+    """Learn the pairs of tasks whose strength is "sum", paraphrases, from target to source as well."""
     task_temperature: float = Field(default=1.0, ge=1, le=100)
     """How evenly tasks are learned: of n pairs a task has a share that goes with n to the power of one over this, its
     pairs repeated in an epoch (T5's temperature-scaled mixing, 1910.10683, 3.5.2). 1: as the corpus has them."""

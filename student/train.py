@@ -39,6 +39,8 @@ class TrainSpec:
     revision: str = ""
     training: Training = field(default_factory=Training)
     seed: int = 0
+    turned: tuple[str, ...] = ()
+    """Tasks whose pairs are learned from target to source as well."""
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,9 @@ class Distillation:
         base, revision = recipe.models.student, recipe.models.student_revision or ""
         if self._origin(number):
             base, revision = str(self._folder(number - 1) / "model"), ""
-        return TrainSpec(
-            base, instructions, revision, recipe.student, recipe.seed + number + 1000 * recipe.student.seed
-        )
+        seed = recipe.seed + number + 1000 * recipe.student.seed
+        both = (name for name, task in recipe.tasks.items() if recipe.student.both_ways and task.strength == "sum")
+        return TrainSpec(base, instructions, revision, recipe.student, seed, tuple(both))
 
     def _origin(self, number: int) -> str:
         """ "" for the recipe's T5, else which student's weights are gone on from."""

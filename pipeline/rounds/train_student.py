@@ -14,7 +14,7 @@ from pipeline.progress import Within
 from pipeline.stage import Counts, Resources, ShardWriter
 from pipeline.store import StageFolder
 from student.curve import draw, write_csv
-from student.dataset import Pair, usable
+from student.dataset import Pair, turned, usable
 from student.errors import StudentError
 from student.learning import Point
 from student.model import revision_of
@@ -64,6 +64,9 @@ class TrainStudent:
         for ignored in ("base", "revision"):
             del spec[ignored]
         del spec["training"]["device_tokens"]  # decides memory; the weights only by dropout masks
+        del spec["training"]["both_ways"]  # `turned` says what it comes to
+        if not spec["turned"]:
+            del spec["turned"]
         started = self._earlier() if self.origin else revision_of(self.training.base, self.training.revision)
         return spec | {"base": self.origin or self.training.base, "weights": started}
 
@@ -82,16 +85,22 @@ class TrainStudent:
                 "stage student: the corpus has no pair to learn from: loosen the filters or take more contexts"
             )
         learned, measured = enough(pairs, validation)
+        extra = turned(learned, self.training.turned)
         try:
             rehearsed = sentences(spare, rows)
-            made = self._train((learned, measured, out.directory("model"), out.work()), rehearsed)
+            made = self._train(([*learned, *extra], measured, out.directory("model"), out.work()), rehearsed)
         except StudentError as error:
             raise UserError(str(error)) from error
         write_csv(made.curve, out.file("curve.csv"))
         draw(made.curve, out.file("curve.svg"))
         out.write("curve", pa.Table.from_pylist([{n: p[n] for n in CURVE.names} for p in made.curve], schema=CURVE))
+        both = {"turned": len(extra)} if self.training.turned else {}
         unused = {"repeated": every.num_rows - rows.num_rows, **dropped}
-        return _counts(every.num_rows, pairs, learned, measured, made) | {f"unused_{w}": n for w, n in unused.items()}
+        return (
+            _counts(every.num_rows, pairs, learned, measured, made)
+            | both
+            | {f"unused_{w}": n for w, n in unused.items()}
+        )
 
     def _train(self, what: tuple[list[Pair], list[Pair], Path, Path], rehearsed: list[str]) -> Trained:
         """In this process, or on several workers."""

@@ -1,4 +1,4 @@
-"""What a student rehearses is planned before there is anything to rehearse."""
+"""What a student learns and rehearses is planned before there is anything to learn."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipeline.recipe import load
 from pipeline.rounds.distill import Distillation
-from pipeline.rounds.train_student import sentences
+from pipeline.rounds.train_student import TrainStudent, sentences
 from pipeline.store import Run
 
 
@@ -37,6 +37,12 @@ def test_own_text_that_was_rewritten_is_rehearsed(tmp_path: Path) -> None:
         both | {"corpus-1", "contexts-1"},
         both | {"corpus-1", "corpus-2", "contexts-1", "contexts-2"},
     ]
+
+
+def test_what_holds_both_ways_is_learned_both_ways_where_that_is_asked(tmp_path: Path) -> None:
+    for changes, turned in (([], ()), (["student.both_ways=true"], ("paraphrase",))):
+        stage = Distillation(load("news", changes), Run(tmp_path / "any")).learning(1).stage
+        assert isinstance(stage, TrainStudent) and stage.training.turned == turned
 
 
 def test_sentences_of_candidates_and_contexts_that_are_not_measured_on() -> None:

@@ -19,6 +19,7 @@ from pipeline.runner import run_step
 from pipeline.shard import read_rows
 from pipeline.stage import ShardWriter
 from pipeline.store import Run
+from student.dataset import Pair, turned
 from student.learning import Point
 from student.train import TrainSpec
 
@@ -51,13 +52,15 @@ class Given:
         return {"rows": self.table.num_rows}
 
 
-def trained(run: Run, base: Path, tables: list[pa.Table], progress: Progress = silent) -> StageResult:
+def trained(
+    run: Run, base: Path, tables: list[pa.Table], progress: Progress = silent, both: tuple[str, ...] = ()
+) -> StageResult:
     """A student of the rounds' corpora, some twenty steps; a checkpoint every few."""
     local, settings = LocalBackend(), replace(QUICK, epochs=2, validations_an_epoch=3)
     for number, table in enumerate(tables):
         run_step(run, FoldStep(number, Given(table)), local)
     reads = {f"corpus-{number}": Read(number, "corpus", ("train",)) for number in range(len(tables))}
-    stage = TrainStudent(TrainSpec(str(base), INSTRUCTIONS, training=settings), "")
+    stage = TrainStudent(TrainSpec(str(base), INSTRUCTIONS, training=settings, turned=both), "")
     return run_step(run, FoldStep(len(tables), stage, reads), local, progress)
 
 
@@ -104,6 +107,28 @@ def test_a_pair_of_two_rounds_is_learned_once(tiny_t5: Path, tmp_path: Path) -> 
     assert learned == len({*first, *second})
     alone = trained(Run.named("alone", tmp_path), tiny_t5, [corpus(list(dict.fromkeys([*first, *second])))])
     assert alone.counts == {**made.counts} | {"rows": learned, "unused_repeated": 0}
+
+
+def test_pairs_that_hold_both_ways_are_learned_both_ways(tiny_t5: Path, tmp_path: Path) -> None:
+    """What is there both ways already comes once each way; a summary is never turned."""
+    pairs = [("summary", "a b c.", "a b."), ("paraphrase", "a b.", "b a."), ("paraphrase", "b a.", "a b.")]
+    pairs.append(("paraphrase", "Ü c.", "c Ü."))
+    learned = [Pair(*pair) for pair in pairs]
+    assert turned(learned, ["paraphrase"]) == [Pair("paraphrase", "c Ü.", "Ü c.")]
+    assert turned(learned, []) == turned([], ["paraphrase"]) == []
+    rows = [(task, x, y if task == "summary" else f"So {y}") for task, x, y in triples(20)]
+    made = trained(Run.named("both", tmp_path), tiny_t5, [corpus(rows)], both=("paraphrase",))
+    assert made.counts["turned"] == made.counts["pairs_paraphrase"] == 20
+    assert "turned" not in trained(Run.named("one", tmp_path), tiny_t5, [corpus(rows)]).counts
+
+
+def test_no_student_is_stale_for_what_it_does_not_use(tiny_t5: Path) -> None:
+    plain = TrainStudent(TrainSpec(str(tiny_t5), INSTRUCTIONS), "").spec()
+    other = replace(QUICK, both_ways=True)
+    assert "turned" not in plain and "both_ways" not in plain["training"]  # type: ignore[operator]
+    asked = TrainStudent(TrainSpec(str(tiny_t5), INSTRUCTIONS, training=other), "").spec()
+    assert asked == TrainStudent(TrainSpec(str(tiny_t5), INSTRUCTIONS, training=QUICK), "").spec()
+    assert TrainStudent(TrainSpec(str(tiny_t5), INSTRUCTIONS, turned=("paraphrase",)), "").spec() != plain
 
 
 def test_the_first_place_of_a_pair_counts() -> None:
