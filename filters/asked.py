@@ -38,7 +38,8 @@ _KINDS = {
     "place": r"""where\b|(?:in\s+)?wh(?:at|ich)\s+(?:place|country|city|town)\b""",
     "thing": r"""wh(?:at|ich)\b""",
     "verdict": r"""
-        (?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should|shall|may|might|must)(?:n't)?\b""",
+        (?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should|shall|may|might|must)(?:n't)?\b
+        |(?:won't|cannot|ain't)\b""",
 }
 _KIND = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _KINDS.items()), re.VERBOSE)
 _LEAD = re.compile(
