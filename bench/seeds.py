@@ -33,6 +33,10 @@ def main(names: Sequence[str]) -> None:
     """Print one table a benchmark and one of the differences."""
     runs = [Run.existing(name).folder / "evaluation" for name in names]
     for place in sorted(runs[0].glob("*/results.json")):
+        missing = [run.parent.name for run in runs if not (run / place.parent.name / "results.json").exists()]
+        if missing:
+            print(f"### {place.parent.name}: left out, {', '.join(missing)} has no such evaluation\n")
+            continue
         found = [json.loads((run / place.parent.name / "results.json").read_text()) for run in runs]
         print(f"### {place.parent.name}, {found[0]['rows']:,} rows\n")
         print(_means(found), end="\n\n")
