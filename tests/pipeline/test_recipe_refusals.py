@@ -86,6 +86,8 @@ def test_a_set_that_cannot_be_read_says_the_form(write, override):
         ("sampling.constraints.regex=a sampling.constraints.choice=['x']", "sampling.constraints.regex"),
         ("sampling.constraints.logit_bias={a=inf}", "sampling.constraints.logit_bias"),
         ("contexts.min_sentences=3 contexts.max_sentences=2", "contexts.min_sentences"),
+        ("contexts.closings=['So:','']", "contexts.closings"),
+        ("contexts.closings=['So: ']", "contexts.closings"),
         ("contexts.teacher.style=lines", "contexts.teacher.lines"),
         ("contexts.teacher.outlets=[]", "contexts.teacher.outlets"),
         ("modes.sequential.sources=9", "modes.sequential.sources"),
