@@ -11,6 +11,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from filters.wellformed import Wellformed
+from pipeline.pair import judge_spec
 from pipeline.recipe_sections import Modes
 from pipeline.records import CANDIDATE, content_id, spaced_seed
 from pipeline.stage import Batch, Output, Resources, StageFunction
@@ -37,7 +38,7 @@ class Overgenerate:
     def spec(self) -> Mapping[str, object]:
         spec: dict[str, object] = {"teacher": self.decoder.fingerprint(), "sampling": asdict(self.sampling)}
         spec |= {"modes": self.modes.model_dump(mode="json"), "seed": self.seed, "round": self.round}
-        return spec | ({"wellformed": asdict(self.wellformed)} if self.modes.sequential.sources else {})
+        return spec | ({"wellformed": judge_spec(self.wellformed)} if self.modes.sequential.sources else {})
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()

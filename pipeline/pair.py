@@ -51,14 +51,17 @@ MACHINE = ("device", "threads")
 """Fields of filters that decide speed and no score."""
 
 
+OFF = {"frame": "", "ends_in": ".?!"}
+"""Values with which a filter does what it did before it had the field: a run of that time is not stale for it."""
+
+
 def judge_spec(spec: Filter | Selector, leave_out: Sequence[str] = MACHINE) -> dict[str, object]:
     """What decides a filter's verdicts: its parameters, and of its model the very weights."""
-    found: dict[str, object] = {k: v for k, v in asdict(spec).items() if k not in leave_out}  # type: ignore[call-overload]
+    fields = asdict(spec)  # type: ignore[call-overload]
+    found: dict[str, object] = {k: v for k, v in fields.items() if k not in leave_out and (k, v) not in OFF.items()}
     for model, revision in (("model", "revision"), ("encoder", "encoder_revision")):
         if model in found:
             found[revision] = revision_of(str(found[model]), str(found.get(revision) or ""))
-    if not found.get("frame"):
-        found.pop("frame", None)  # as if there were no such thing, which is what it means
     if "back_end" in found:  # what `auto` means here: its scores are not those of another back end, bit by bit
         found["back_end"] = resolve(str(found["back_end"]))
     return found
@@ -84,7 +87,7 @@ class FormPairs:
         return cheap_scores(self.tasks)
 
     def spec(self) -> Mapping[str, object]:
-        return {"tasks": cheap_panels(self.tasks), "wellformed": asdict(self.wellformed), "examples": self.examples}
+        return {"tasks": cheap_panels(self.tasks), "wellformed": judge_spec(self.wellformed), "examples": self.examples}
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()

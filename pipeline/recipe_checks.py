@@ -55,8 +55,9 @@ def _contexts(contexts: Contexts) -> Iterator[Problem]:
         yield problem(
             "contexts.min_sentences", f"{low} is more than max_sentences {high}; lower it", "contexts.max_sentences"
         )
-    if any(not closing or closing != closing.strip() for closing in contexts.closings):
-        yield problem("contexts.closings", "has one that is blank or begins or ends in a space; wanted words alone")
+    for closing in contexts.closings:
+        if not closing or closing != closing.strip():
+            yield problem("contexts.closings", f"got {closing!r}; wanted words, without a space before or behind them")
     teacher = contexts.teacher
     needs = {"dateline": ("places", "outlets"), "lines": ("lines",), "none": ()}
     for name in needs[teacher.style] if contexts.source == "teacher" else ():

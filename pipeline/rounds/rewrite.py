@@ -12,6 +12,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from filters.wellformed import Wellformed
+from pipeline.pair import judge_spec
 from pipeline.records import CANDIDATE, content_id, spaced_seed
 from pipeline.stage import Batch, Output, Resources, StageFunction
 from pipeline.store import StageFolder
@@ -46,7 +47,7 @@ class StudentRewrites:
         return {
             "student": self._student(),
             "decoding": decoding,
-            "wellformed": asdict(self.wellformed),
+            "wellformed": judge_spec(self.wellformed),
             "tasks": list(self.tasks),
             "sources_per_context": self.sources_per_context,
             "seed": self.seed,

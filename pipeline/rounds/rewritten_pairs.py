@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from filters.base import Panel, judge
 from filters.wellformed import Wellformed
-from pipeline.pair import SCORE, OpenTasks, Row, cheap_panels, cheap_scores, open_cheap, tally
+from pipeline.pair import SCORE, OpenTasks, Row, cheap_panels, cheap_scores, judge_spec, open_cheap, tally
 from pipeline.records import PAIR, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
 from student.slips import slips, whole_words
@@ -43,7 +43,7 @@ class RewrittenPairs:
         return {
             "rewritten": True,
             "tasks": cheap_panels(self.tasks),
-            "wellformed": asdict(self.wellformed),
+            "wellformed": judge_spec(self.wellformed),
             "drop_slips": self.speller is not None,
         }
 

@@ -105,7 +105,7 @@ def test_closings_lead_over() -> None:
     assert [row["text"].replace(f" {end}", "") in TEN for row in rows for end in closings if end in row["text"]] == [
         True
     ] * len(rows)
-    assert all({end for row in rows if row["text"].endswith(end)} for end in closings)
+    assert {end for row in rows for end in closings if row["text"].endswith(end)} == set(closings)
     assert [row["context_id"] for row in rows] == [context_id(row["text"]) for row in rows]
     assert asking.spec() != stage().spec()
     assert "closings" not in stage().spec()["contexts"]  # type: ignore[operator]

@@ -8,6 +8,7 @@ import pytest
 from filters.duplicates import Duplicates
 from filters.entailment import Entailment
 from filters.models import EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE, locate
+from filters.wellformed import Wellformed
 from pipeline.errors import UserError
 from pipeline.evaluation.second_opinion import outside_judge
 from pipeline.pair import judge_spec
@@ -59,6 +60,7 @@ def test_all_of_a_task_ask_within_its_frame_and_no_frame_makes_nothing_stale(fil
     embedded = {"model": EMBEDDED_JUDGE}
     assert "frame" not in judge_spec(Entailment(**embedded))
     assert judge_spec(Entailment(**embedded, frame="They ask: {}"))["frame"] == "They ask: {}"
+    assert "ends_in" not in judge_spec(Wellformed()) and judge_spec(Wellformed(ends_in="?"))["ends_in"] == "?"
     with pytest.raises(RecipeError, match=r"tasks\.paraphrase\.judge_frame"):
         load(file, ["tasks.paraphrase.judge_frame='They ask'"])
 
