@@ -1,33 +1,34 @@
-"""`python -m bench.corpora`: the same student on as many pairs of ours and of sets that people made.
+"""`python -m bench.corpora`: the same student on as many pairs of ours and of sets that people made, on every domain.
 
     python -m bench.corpora --run news --set wikisplit=wikisplit.jsonl.gz:source:split \
         --set scitldr=scitldr.jsonl.gz:text:summary --data duc2003.jsonl.gz --data gigaword_test.jsonl.gz
 
 A set is a file and its columns of source and target; of a list the first one that is a sentence is taken. Every set
-gives as many training pairs as our summaries, drawn by a seed; settings are those of the recipe, control words off.
-Each student is asked for summaries of each benchmark. Figures are means over `--seeds` without intervals: this is
-a look, `make evaluate` measures.
+gives as many training pairs as our summaries, drawn once; settings are those of the recipe, control words and broken
+sentences off. Each student is asked for summaries of each benchmark and of held-out rows of each corpus: one domain is
+its own, the others it has not seen. Rows are scored in the mean of the seeds, so an interval is over rows.
 """
 
 import gzip
 import json
 import random
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean
 from typing import Annotated, Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import typer
-from rouge_score.rouge_scorer import RougeScorer
 
 from bench.machine import machine, table
-from pipeline.recipe import load
+from pipeline.recipe import Recipe, load
+from pipeline.records import content_id
 from pipeline.store import Run
+from student import rouge
 from student.benchmark import read_benchmark
+from student.bootstrap import RESAMPLES, Array, interval, mean_of, resampled
 from student.convention import detect, normaliser, readable
 from student.dataset import Pair
 from student.generate import Rewriter
@@ -35,9 +36,38 @@ from student.text import clean
 from student.train import TrainSpec, train
 
 INSTRUCTION = "summarize: "
-HEADS = ("learned from", "benchmark", "ROUGE-1", "ROUGE-2", "ROUGE-L", "words")
+OURS = "ours"
+HEADS = ("learned from", "measured on", "rows", "ROUGE-1", "ROUGE-2", "ROUGE-L", "words")
+AHEAD = ("ours against", "measured on", "whose domain", "ROUGE-L, ahead by", "95% interval", "seeds ahead")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Pairs to learn from, to choose the best weights by, and held-out ones."""
+
+    train: Sequence[Pair]
+    validation: Sequence[Pair]
+    test: Sequence[Pair]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Rows to measure on. `home`: the corpus they were held out from, "" for a benchmark."""
+
+    name: str
+    sources: Sequence[str]
+    references: Sequence[Sequence[str]]
+    home: str = ""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """ROUGE-1, -2 and -L F1 with the best reference in percent, [seeds, rows, 3]; words of an output."""
+
+    rouge: Array
+    words: float
 
 
 @app.command()
@@ -45,30 +75,33 @@ def main(
     run: Annotated[str, typer.Option()] = "news",
     sets: Annotated[list[str] | None, typer.Option("--set", help="name=FILE:SOURCE:TARGET")] = None,
     data: Annotated[list[Path] | None, typer.Option(help="Rows of source and references.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Rows of each benchmark.")] = 300,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of each benchmark, and held out of each set.")] = 300,
     seeds: Annotated[int, typer.Option(min=1)] = 3,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
-    """Print the table."""
+    """Print both tables. Students are kept beside the run's evaluations: a stopped comparison goes on."""
     found = Run.existing(run)
-    ours = {split: list(_ours(found, split)) for split in ("train", "validation")}
-    corpora = {"ours": ours} | {name: _split(name, pairs, ours) for name, pairs in map(_theirs, sets or [])}
-    lines = []
+    recipe, ours = load(found.recipe_file), _ours(found)
+    corpora = {OURS: ours} | {name: _drawn(name, pairs, ours, rows) for name, pairs in map(_theirs, sets or [])}
+    domains = [_benchmark(path, rows) for path in data or []]
+    domains += [_held_out(name, corpus.test) for name, corpus in corpora.items()]
+    scores: dict[tuple[str, str], Scored] = {}
     for name, corpus in corpora.items():
-        scores: dict[str, list[tuple[float, ...]]] = {}
-        for seed in range(seeds):
-            with tempfile.TemporaryDirectory() as folder:
-                student = _train(load(found.recipe_file), corpus, Path(folder), seed)
-                for file in data or []:
-                    scores.setdefault(file.name, []).append(_scores(student, file, rows))
-        lines += [
-            (name, file, *(f"{mean(column):.1f}" for column in zip(*each, strict=True)))
-            for file, each in scores.items()
-        ]
-    print(machine(), table(HEADS, lines), f"{len(ours['train'])} training pairs each", sep="\n\n")
+        place = found.folder / "evaluation" / "corpora"
+        students = [_student(recipe, corpus, place, seed, threads) for seed in range(seeds)]
+        scores |= {(name, domain.name): _scored(students, domain) for domain in domains}
+        print(f"{name}: {seeds} students measured", file=sys.stderr, flush=True)
+    print(machine(), table(HEADS, _means(scores, domains)), table(AHEAD, _ahead(scores, domains)), sep="\n\n")
+    print(f"\n{len(ours.train)} training pairs each, {seeds} seeds")
 
 
-def _ours(run: Run, split: str) -> Iterator[Pair]:
-    for row in pq.read_table(run.stage(0, "corpus").folder / f"{split}.parquet").to_pylist():
+def _ours(run: Run) -> Corpus:
+    folder = run.stage(0, "corpus").folder
+    return Corpus(*(list(_summaries(folder / f"{split}.parquet")) for split in ("train", "validation", "test")))
+
+
+def _summaries(path: Path) -> Iterator[Pair]:
+    for row in pq.read_table(path).to_pylist():
         if row["task"] == "summary":
             yield Pair("summary", row["source"], row["target"])
 
@@ -87,38 +120,67 @@ def _first(value: Any) -> str | None:
     return next((found for text in texts if text and (found := clean(str(text)))), None)
 
 
-def _split(name: str, pairs: list[Pair], ours: dict[str, list[Pair]]) -> dict[str, list[Pair]]:
-    """As many pairs as ours, drawn once."""
-    learned, measured = len(ours["train"]), len(ours["validation"])
-    if len(pairs) < learned + measured:
+def _drawn(name: str, pairs: list[Pair], ours: Corpus, rows: int) -> Corpus:
+    """As many pairs to learn from as ours, and `rows` held out; drawn once."""
+    learned, measured = len(ours.train), len(ours.train) + len(ours.validation)
+    if len(pairs) < measured + rows:
         sys.exit(
-            f"--set {name}: {len(pairs)} pairs, wanted {learned + measured}: look at its columns, or take another set"
+            f"--set {name}: {len(pairs)} pairs, wanted {measured + rows}: look at its columns, or take another set"
         )
-    drawn = random.Random(1).sample(pairs, learned + measured)
-    return {"train": drawn[:learned], "validation": drawn[learned:]}
+    drawn = random.Random(1).sample(pairs, measured + rows)
+    return Corpus(drawn[:learned], drawn[learned:measured], drawn[measured:])
 
 
-def _train(recipe: Any, corpus: dict[str, list[Pair]], folder: Path, seed: int) -> Rewriter:
+def _benchmark(path: Path, rows: int) -> Domain:
+    found = read_benchmark(path, rows)
+    return Domain(found.name, found.sources, found.references)
+
+
+def _held_out(name: str, pairs: Sequence[Pair]) -> Domain:
+    return Domain(f"{name}, held out", [p.source for p in pairs], [[p.target] for p in pairs], name)
+
+
+def _student(recipe: Recipe, corpus: Corpus, place: Path, seed: int, threads: int) -> Rewriter:
+    """Trained unless it is there: its folder is named after what it learns from, and how."""
     settings = replace(recipe.student, controls_share=0.0)
     spec = TrainSpec(recipe.models.student, {"summary": INSTRUCTION}, "", settings, 1 + 1000 * seed)
-    train(spec, corpus["train"], corpus["validation"], folder / "model", folder / "work")
-    return Rewriter(folder / "model")
+    learned = [f"{pair.source}\n{pair.target}" for pair in (*corpus.train, *corpus.validation)]
+    folder = place / content_id(repr(spec), *learned)
+    if not (folder / "model" / "config.json").is_file():
+        train(spec, list(corpus.train), list(corpus.validation), folder / "model", folder / "work")
+    return Rewriter(folder / "model", threads=threads)
 
 
-def _scores(student: Rewriter, file: Path, rows: int) -> tuple[float, ...]:
-    """ROUGE F1 with the best reference, and words."""
-    benchmark = read_benchmark(file, rows)
-    convention = detect(benchmark.sources, [text for texts in benchmark.references for text in texts])
+def _scored(students: Sequence[Rewriter], domain: Domain) -> Scored:
+    convention = detect(domain.sources, [text for texts in domain.references for text in texts])
     normalise = normaliser(convention)
-    sources = [readable(text, convention) for text in benchmark.sources]
-    written = [normalise(found[0].text) for found in student.rewrite("summary", sources)]
-    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
-    kinds: dict[str, list[float]] = {}
-    for text, references in zip(written, benchmark.references, strict=True):
-        best = scorer.score_multi([normalise(each) for each in references], text)
-        for kind, score in best.items():
-            kinds.setdefault(kind, []).append(100 * score.fmeasure)
-    return (*(mean(values) for values in kinds.values()), mean(len(text.split()) for text in written))
+    sources = [readable(text, convention) for text in domain.sources]
+    references = [[normalise(text) for text in wanted] for wanted in domain.references]
+    written = [[normalise(found[0].text) for found in student.rewrite("summary", sources)] for student in students]
+    words = np.mean([len(text.split()) for texts in written for text in texts])
+    return Scored(np.stack([rouge.f1(texts, references) for texts in written]), float(words))
+
+
+def _means(scores: Mapping[tuple[str, str], Scored], domains: Sequence[Domain]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for (name, domain), found in scores.items():
+        own = " (its own)" if domain in {each.name for each in domains if each.home == name} else ""
+        cells = (f"{value:.1f}" for value in (*found.rouge.mean(axis=(0, 1)), found.words))
+        rows.append((name, domain + own, found.rouge.shape[1], *cells))
+    return rows
+
+
+def _ahead(scores: Mapping[tuple[str, str], Scored], domains: Sequence[Domain]) -> list[tuple[object, ...]]:
+    """ROUGE-L of ours less that of each set, row by row in the mean of the seeds."""
+    rows: list[tuple[object, ...]] = []
+    for name in dict.fromkeys(name for name, _ in scores if name != OURS):
+        for domain in domains:
+            by_seed = scores[OURS, domain.name].rouge[..., -1] - scores[name, domain.name].rouge[..., -1]
+            low, high = interval(resampled([mean_of(by_seed.mean(axis=0))], RESAMPLES, 0)[0])
+            ahead = f"{int((by_seed.mean(axis=1) > 0).sum())} of {len(by_seed)}"
+            whose = {"": "neither", OURS: "ours"}.get(domain.home, "theirs" if domain.home == name else "neither")
+            rows.append((name, domain.name, whose, f"{by_seed.mean():+.1f}", f"{low:.1f} to {high:.1f}", ahead))
+    return rows
 
 
 if __name__ == "__main__":

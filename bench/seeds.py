@@ -2,8 +2,8 @@
 
 For every benchmark that the first run was evaluated on: each system's mean over the runs, with the smallest and
 largest; and how often the 95% interval of a paired difference is clear of 0. Baselines are the same in every run; a run
-may lack a student of a later round, and any but the first one a metric (`evaluate --no-faithfulness`). For summaries
-also ROUGE-L's difference in the mean of the runs, with an interval over the rows: what a seed decides averages out.
+may lack a student of a later round, and any but the first one a metric (`evaluate --no-faithfulness`). Differences in
+ROUGE-L, BLEU and iBLEU also in the mean of the runs, with an interval over the rows: what a seed decides averages out.
 """
 
 import json
@@ -18,14 +18,16 @@ import numpy as np
 
 from bench.machine import table
 from pipeline.store import Run
-from student import rouge
-from student.bootstrap import RESAMPLES, Array, interval, mean_of, resampled
+from student.bleu import tokeniser_name
+from student.bootstrap import RESAMPLES, Array, Statistic, interval, resampled
 from student.convention import detect, normaliser
+from student.metrics import Compared, overlap
 
 METRICS = {
     "summary": ("rouge1", "rouge2", "rougeL", "rougeL_recall75", "bertscore", "compression", "novel_2", "faithfulness"),
     "paraphrase": ("bleu", "ibleu", "bert_ibleu", "bertscore", "novel_2", "faithfulness"),
 }
+OF_THE_MEAN = {"summary": ("rougeL", "ibleu"), "paraphrase": ("rougeL", "bleu", "ibleu")}
 Results = Mapping[str, Any]
 
 
@@ -41,8 +43,8 @@ def main(names: Sequence[str]) -> None:
         print(f"### {place.parent.name}, {found[0]['rows']:,} rows\n")
         print(_means(found), end="\n\n")
         print(_differences(found), end="\n\n")
-        if found[0]["task"] == "summary":
-            print(_of_the_mean([run / place.parent.name / "outputs.jsonl" for run in runs]), end="\n\n")
+        files = [run / place.parent.name / "outputs.jsonl" for run in runs]
+        print(_of_the_mean(files, found[0]["task"]), end="\n\n")
 
 
 def _means(found: Sequence[Results]) -> str:
@@ -77,27 +79,36 @@ def _differences(found: Sequence[Results]) -> str:
     return table(("difference", "metric", "mean over seeds", "clear above 0", "clear below 0"), rows)
 
 
-def _of_the_mean(files: Sequence[Path]) -> str:
+def _of_the_mean(files: Sequence[Path], task: str) -> str:
     """Every later system against every earlier one, where all runs have both."""
-    scores = [_rouge_l(file) for file in files]
-    shared = [name for name in scores[0] if all(name in each for each in scores)]
+    runs = [_statistics(file) for file in files]
+    shared = [name for name in runs[0] if all(name in each for each in runs)]
     rows = []
-    for b, a in combinations(shared, 2):
-        if a.startswith("student"):
-            statistic = mean_of(np.mean([each[a] - each[b] for each in scores], axis=0))
-            low, high = interval(resampled([statistic], RESAMPLES, 0)[0])
-            rows.append((f"{a} - {b}", *(f"{value:.2f}" for value in (float(statistic.value()), low, high))))
-    return table(("ROUGE-L, the same rows", "mean of the runs", "low", "high"), rows)
+    for metric in OF_THE_MEAN[task]:
+        values = {name: _mean([each[name][metric] for each in runs]) for name in shared}
+        for b, a in combinations(shared, 2):
+            if a.startswith("student"):
+                gap, (low, high) = values[a][0] - values[b][0], interval(values[a][1] - values[b][1])
+                rows.append((f"{a} - {b}", metric, *(f"{value:.2f}" for value in (gap, low, high))))
+    return table(("difference on the same rows", "metric", "mean of the runs", "low", "high"), rows)
 
 
-def _rouge_l(file: Path) -> dict[str, Array]:
-    """ROUGE-L of every row in percent, by system, as `evaluate` has it."""
+def _mean(statistics: Sequence[Statistic]) -> tuple[float, Array]:
+    """The mean of the runs' values, and the same of every resample."""
+    drawn = np.mean(resampled([*statistics], RESAMPLES, 0), axis=0)
+    return float(np.mean([each.value() for each in statistics])), drawn
+
+
+def _statistics(file: Path) -> dict[str, dict[str, Statistic]]:
+    """What ROUGE and BLEU are made of, by system, as `evaluate` has it."""
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     wanted = [row["references"] for row in rows]
-    normalise = normaliser(detect([row["source"] for row in rows], [text for each in wanted for text in each]))
+    convention = detect([row["source"] for row in rows], [text for each in wanted for text in each])
+    normalise, tokenise = normaliser(convention), tokeniser_name(convention.tokenise)
+    sources = [normalise(row["source"]) for row in rows]
     references = [[normalise(text) for text in each] for each in wanted]
     outputs = {name: [normalise(row["outputs"][name]) for row in rows] for name in rows[0]["outputs"]}
-    return {name: rouge.f1(texts, references)[:, rouge.KINDS.index("rougeL")] for name, texts in outputs.items()}
+    return {name: overlap(Compared(sources, texts, references), tokenise) for name, texts in outputs.items()}
 
 
 if __name__ == "__main__":
