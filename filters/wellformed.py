@@ -24,6 +24,7 @@ Problem = Literal[
     "other_end", "too_short", "too_long", "few_content_words", "repeated", "copied",
 ]  # fmt: skip
 PROBLEMS: tuple[Problem, ...] = get_args(Problem)
+ENDS = r"^[.?!]+$"
 
 _MIN_LETTER_SHARE = 0.6
 _NEAR_COPY = 0.9
@@ -65,7 +66,7 @@ class Wellformed:
     min_words: int = Field(default=6, ge=1)
     max_words: int = Field(default=60, ge=1)
     min_content_words: int = Field(default=3, ge=0)
-    ends_in: str = Field(default=".?!", pattern=r"^[.?!]+$")  # "?" keeps questions alone
+    ends_in: str = Field(default=".?!", pattern=ENDS)  # "?" keeps questions alone
     max_word_uses: int = Field(default=4, ge=1)  # of one content word: "the bridge is a bridge for the bridge"
 
     @model_validator(mode="after")

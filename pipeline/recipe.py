@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from filters.base import Panel, Selector
 from filters.wellformed import Wellformed
 from pipeline.recipe_checks import checks
-from pipeline.recipe_errors import Problem, RecipeError, explain, nearest
+from pipeline.recipe_errors import NAME, Problem, RecipeError, explain, nearest
 from pipeline.recipe_panels import (
     CANDIDATE_FILTER,
     SHIPPED,
@@ -36,7 +36,7 @@ RECIPES = Path(__file__).parent / "recipes"
 class Recipe(Section):
     """All choices of a run. Made by `load`, which also checks what no single key can say."""
 
-    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
+    name: str = Field(default="", pattern=NAME)
     """The recipe's name; the file's name where it gives none."""
     description: str = ""
     """What the recipe is for."""

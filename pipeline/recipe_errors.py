@@ -9,11 +9,20 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from filters.nli_judge import FRAME
+from filters.wellformed import ENDS
 from pipeline.errors import UserError
 
 Path = tuple[str, ...]
 """The steps of a key: ("sampling", "top_p") is sampling.top_p."""
 
+NAME = r"^[A-Za-z0-9_.-]*$"
+_PATTERNS = {
+    NAME: "letters, digits, _ . and -",
+    FRAME: "a statement with {} once, where the sentence goes",
+    ENDS: "one or more of . ? and !",
+}
+"""What a text of that pattern is, in words."""
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 _TABLE = {"model_type", "dataclass_type", "dict_type", "model_attributes_type", "dataclass_exact_type"}
 
@@ -63,6 +72,9 @@ def explain(error: ErrorDetails, root: Any, within: Path = ()) -> Problem:
         return problem(key, f"got {_short(error['input'])}; wanted a table")
     if error["type"] == "value_error":
         return problem(key, error["msg"].removeprefix("Value error, "))
+    if error["type"] == "string_pattern_mismatch":
+        pattern = error["ctx"]["pattern"]
+        return problem(key, f"got {_short(error['input'])}; wanted {_PATTERNS.get(pattern, f'a match of {pattern}')}")
     return problem(key, f"got {_short(error['input'])}; {error['msg'].replace('Input should be', 'wanted')}")
 
 

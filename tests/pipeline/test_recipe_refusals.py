@@ -57,6 +57,11 @@ def test_an_unknown_key_names_the_nearest(write, override, line):
         ("sampling.top_p=nan", "sampling.top_p: got nan; wanted less than or equal to 1"),
         ("sampling.top_p=1.5", "sampling.top_p: got 1.5; wanted less than or equal to 1"),
         ("seed=-1", "seed: got -1; wanted greater than or equal to 0"),
+        (
+            "tasks.summary.judge_frame='{} and {}'",
+            "tasks.summary.judge_frame: got '{} and {}'; wanted a statement with {} once, where the sentence goes",
+        ),
+        ("name='my news'", "name: got 'my news'; wanted letters, digits, _ . and -"),
         ("run.backend=rey", "run.backend: got 'rey'; wanted 'ray' or 'local'"),
         ("run.shard_contexts=0", "run.shard_contexts: got 0; wanted greater than or equal to 1"),
         ("contexts.teacher.lines=[1]", "contexts.teacher.lines.0: got 1; wanted a valid string"),
@@ -69,6 +74,11 @@ def test_an_unknown_key_names_the_nearest(write, override, line):
 )  # fmt: skip
 def test_wrong_values(write, override, line):
     assert [found for found in lines(write(GOOD), override) if found.startswith(line)]
+
+
+def test_an_end_that_no_sentence_has():
+    with pytest.raises(RecipeError, match=r"candidates\.ends_in: got ','; wanted one or more of \. \? and !"):
+        load("news", ["candidates.ends_in=','"])
 
 
 @pytest.mark.parametrize("override", ["sampling.n", "=3", "sampling..n=3", 'description="open', "a=[1, 2", "b={x"])
