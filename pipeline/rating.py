@@ -6,7 +6,7 @@ the cosine of the encoder, for panels that have them. Filters for rewrites alone
 every other filter keeps, and whatever they do not see has each of them as a fault.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from filters.base import Filter, Panel, Scorer, judge
 from pipeline.recipe import Recipe
-from student.choice import Rate, Rating
+from student.choice import Place, Rate, Rating, Sought
 
 AT_ONCE = 8192
 """Pairs rated at a time: a filter may hold all their tokens in memory."""
@@ -24,24 +24,73 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Opened = Sequence[tuple[Filter, Scorer]]
+Pair = tuple[str, str]
+"""Source and rewrite."""
+Cheap = tuple[int, float]
+"""How many of the cheap filters would drop a pair, and its cosine."""
 
 
 def panel_rating(recipe: Recipe, device: str = "cpu") -> Rate:
     """Rates by the recipe's panels; a panel's models are loaded when its task is first asked about."""
     opened: dict[str, OpenedPanel] = {}
 
-    def rate(task: str, sources: Sequence[str], rewrites: Sequence[Sequence[str]]) -> list[list[Rating]]:
+    def rate(
+        task: str, sources: Sequence[str], rewrites: Sequence[Sequence[str]], sought: Sought | None = None
+    ) -> list[list[Rating]]:
         if task not in opened:
             opened[task] = OpenedPanel.of(recipe.panel(task), device, tuple(recipe.rewrites_alone(task)))
-        pairs = [(source, text) for source, texts in zip(sources, rewrites, strict=True) for text in texts]
-        different = list(dict.fromkeys(pairs))
-        known: dict[tuple[str, str], Rating] = {}
-        for start in range(0, len(different), AT_ONCE):
-            part = different[start : start + AT_ONCE]
-            known |= dict(zip(part, opened[task].rate(part), strict=True))
-        return [[known[source, text] for text in texts] for source, texts in zip(sources, rewrites, strict=True)]
+        rows = [[(source, text) for text in texts] for source, texts in zip(sources, rewrites, strict=True)]
+        return ratings(opened[task], rows, sought)
 
     return rate
+
+
+def ratings(panel: "OpenedPanel", rows: Sequence[Sequence[Pair]], sought: Sought | None) -> list[list[Rating]]:
+    """Every pair's rating; of those that are not sought a bound. None: all are."""
+    found = _Ratings(panel, list(dict.fromkeys(pair for row in rows for pair in row)))
+    while undecided := found.undecided(rows, sought):
+        found.ask(undecided)
+    return [[found.known[pair] for pair in row] for row in rows]
+
+
+class _Ratings:
+    """What is known of pairs so far: their cheap filters' word, and that of the models where they were asked.
+
+    Models are dear, and most rewrites cannot be the best: one that has three faults without them is behind one that has
+    two with them. So they are asked about those that may be among the best by what is known, until no other may be.
+    (Filters for rewrites alone could see the strongest first; they drop most of these, so it saves nothing.)
+    """
+
+    def __init__(self, panel: "OpenedPanel", pairs: Sequence[Pair]) -> None:
+        self.panel = panel
+        self.unasked: dict[Pair, Cheap] = {}
+        for part in _parts(pairs):
+            self.unasked |= dict(zip(part, panel.cheap(part), strict=True))
+        self.known: dict[Pair, Rating] = {pair: panel.bound(cheap) for pair, cheap in self.unasked.items()}
+
+    def undecided(self, rows: Sequence[Sequence[Pair]], sought: Sought | None) -> list[Pair]:
+        """The pairs that the models must be asked about: of each row those that by their bounds are no worse than the
+        last that is wanted; all of them where nothing is said about what is."""
+        if sought is None:
+            return list(self.unasked)
+        found: dict[Pair, None] = {}
+        for row, places in zip(rows, sought.places, strict=True):
+            by_pair = {pair: self._with_faults(pair, place) for pair, place in zip(row, places, strict=True)}
+            last = sorted(by_pair.values())[: sought.count][-1:]
+            found.update(dict.fromkeys(pair for pair in by_pair if pair in self.unasked and [by_pair[pair]] <= last))
+        return list(found)
+
+    def _with_faults(self, pair: Pair, place: Place) -> Place:
+        echo, far, slips = place
+        return echo, far, slips + self.known[pair].faults
+
+    def ask(self, pairs: Sequence[Pair]) -> None:
+        for part in _parts(pairs):
+            self.known |= zip(part, self.panel.asked(part, [self.unasked.pop(pair) for pair in part]), strict=True)
+
+
+def _parts(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
+    return (pairs[start : start + AT_ONCE] for start in range(0, len(pairs), AT_ONCE))
 
 
 @dataclass(frozen=True)
@@ -49,7 +98,7 @@ class OpenedPanel:
     """A panel whose models are loaded. Cheap filters see every pair; a model is asked while those before it kept; those
     `alone` for rewrites about pairs that nothing else would drop."""
 
-    cheap: Opened
+    fast: Opened
     models: Opened
     alone: Opened = ()
 
@@ -58,24 +107,33 @@ class OpenedPanel:
         cheap, models = ([(spec, spec.open(device)) for spec in panel.of_cost(cost)] for cost in ("cheap", "model"))
         return cls(cheap, models, [(spec, spec.open(device)) for spec in alone])
 
-    def rate(self, pairs: Sequence[tuple[str, str]]) -> list[Rating]:
+    def rate(self, pairs: Sequence[Pair]) -> list[Rating]:
         """As many ratings as (source, rewrite)."""
-        columns = [pa.array([pair[side] for pair in pairs], pa.string()) for side in (0, 1)]
-        rows = pa.table(dict(zip(("source", "target"), columns, strict=True)))
-        faults, near = self._cheap(rows)
-        more, sure = self._models(rows)
-        faults = faults + more
-        faults = faults + self._alone(rows, faults == 0)
-        return [Rating(int(fault), float(x + y)) for fault, x, y in zip(faults, near, sure, strict=True)]
+        return self.asked(pairs, self.cheap(pairs))
 
-    def _cheap(self, rows: pa.Table) -> tuple[IntArray, FloatArray]:
-        """How many would drop each row; its cosine."""
+    def cheap(self, pairs: Sequence[Pair]) -> list[Cheap]:
+        """How many of the cheap filters would drop each pair, and its cosine."""
+        rows = _table(pairs)
         faults, near = np.zeros(rows.num_rows, np.int64), np.zeros(rows.num_rows)
-        for spec, scorer in self.cheap:
+        for spec, scorer in self.fast:
             scores = scorer(rows).cast(pa.float32())
             faults += ~spec.keep(scores).to_numpy(zero_copy_only=False)
             near += _values(scores) if spec.role == "encoder" else 0.0
-        return faults, near
+        return list(zip(faults.tolist(), near.tolist(), strict=True))
+
+    def bound(self, cheap: Cheap) -> Rating:
+        """No more faults than it has, whatever the models say: with one, those for rewrites alone are all faults."""
+        faults, near = cheap
+        return Rating(faults + (len(self.alone) if faults else 0), near)
+
+    def asked(self, pairs: Sequence[Pair], cheap: Sequence[Cheap]) -> list[Rating]:
+        """The ratings, the models asked about every pair."""
+        rows = _table(pairs)
+        faults = np.array([faults for faults, _ in cheap], np.int64)
+        more, sure = self._models(rows)
+        faults = faults + more
+        faults = faults + self._alone(rows, faults == 0)
+        return [Rating(int(f), near + float(s)) for f, (_, near), s in zip(faults, cheap, sure, strict=True)]
 
     def _models(self, rows: pa.Table) -> tuple[IntArray, FloatArray]:
         """How many would drop each row, or never saw it for one that did; the least probability that was given."""
@@ -98,6 +156,11 @@ def _not_passed(filters: Opened, reasons: pa.Array) -> IntArray:
     names = [spec.name for spec, _ in filters]
     reached: dict[str | None, int] = {name: place for place, name in enumerate(names)} | {None: len(names)}
     return np.array([len(names) - reached[reason] for reason in reasons.to_pylist()], dtype=np.int64)
+
+
+def _table(pairs: Sequence[Pair]) -> pa.Table:
+    columns = [pa.array([pair[side] for pair in pairs], pa.string()) for side in (0, 1)]
+    return pa.table(dict(zip(("source", "target"), columns, strict=True)))
 
 
 def _values(scores: pa.Array, missing: float = 0.0) -> FloatArray:

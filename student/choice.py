@@ -32,8 +32,21 @@ class Rating:
     strength: float = 0.0
 
 
-Rate = Callable[[str, Sequence[str], Sequence[Sequence[str]]], list[list[Rating]]]
-"""A task, sources, and the rewrites of each in; as many ratings out."""
+Place = tuple[bool, float, int]
+"""What counts before strength, less is better: a word of the prompt's, the distance from what is asked for, slips."""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """The best `count` of each source's rewrites are wanted, and these are the rewrites' places without a panel's
+    faults. The others' ratings need be no more than bounds: no more faults than there are."""
+
+    count: int
+    places: Sequence[Sequence[Place]]
+
+
+Rate = Callable[[str, Sequence[str], Sequence[Sequence[str]], Sought], list[list[Rating]]]
+"""A task, sources, the rewrites of each, and which are wanted in; as many ratings out."""
 
 UNRATED = Rating()
 
@@ -55,12 +68,18 @@ def best_first(
     def order(each: tuple[Rewrite, Rating]) -> tuple[bool, float, int, float, float]:
         row, rating = each
         mean = -row.logprob / max(1, row.tokens) if wanted.words or drawn else 0.0
-        wrong = slips(source, row.text, common) + rating.faults
-        echo = repeats(source, row.text, front)
-        return echo, distance(source, row.text, wanted), wrong, -rating.strength, mean
+        echo, far, wrong = place(source, row.text, wanted, common, front)
+        return echo, far, wrong + rating.faults, -rating.strength, mean
 
     rated = zip(rows, ratings or [UNRATED] * len(rows), strict=True)
     return _different_first([row for row, _ in sorted(rated, key=order)])
+
+
+def place(
+    source: str, text: str, wanted: Controls, common: Set[str] = frozenset(), front: Set[str] = frozenset()
+) -> Place:
+    """A rewrite's place before a panel has said anything."""
+    return repeats(source, text, front), distance(source, text, wanted), slips(source, text, common)
 
 
 def _different_first(rows: Sequence[Rewrite]) -> list[Rewrite]:

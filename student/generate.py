@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from student.batches import fill
-from student.choice import Rate, Rewrite, best_first
+from student.choice import Place, Rate, Rating, Rewrite, Sought, best_first, place
 from student.controls import Controls
 from student.dataset import prompt
 from student.errors import StudentError
@@ -85,6 +85,20 @@ def batch_seed(seed: int, prompts: Sequence[str]) -> int:
     return int.from_bytes(digest.digest()[:4], "big") >> 1
 
 
+def _rated(
+    rate: Rate,
+    task: str,
+    sources: Sequence[str],
+    found: Sequence[Sequence[Rewrite]],
+    of: Callable[[str, str], Place],
+    count: int,
+) -> list[list[Rating]]:
+    """A panel's ratings, as far as they decide which `count` of each source's rewrites are the best."""
+    texts = [[row.text for row in rows] for rows in found]
+    places = [[of(source, text) for text in row] for source, row in zip(sources, texts, strict=True)]
+    return rate(task, sources, texts, Sought(count, places))
+
+
 CHOICES = 16
 """Candidates of which one is taken, where something is asked for or a panel rates them (docs/student.md)."""
 
@@ -134,9 +148,9 @@ class Rewriter:
             found = [self._respelled(source, rows) for source, rows in zip(sources, found, strict=True)]
         if drawn and not chosen:
             return found
-        texts = [[row.text for row in rows] for rows in found]
-        ratings = rate(task, sources, texts) if rate else [[] for _ in found]
         front = echoes(prompt(instruction, "", wanted))
+        of = partial(place, wanted=wanted, common=self._common, front=front)
+        ratings = _rated(rate, task, sources, found, of, kept) if rate else [[] for _ in found]
         order = partial(best_first, wanted=wanted, common=self._common, drawn=drawn, front=front)
         ranked = zip(sources, found, ratings, strict=True)
         return [order(source, rows, ratings=rated)[:kept] for source, rows, rated in ranked]

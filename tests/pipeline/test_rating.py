@@ -1,6 +1,7 @@
 """A panel's rating of rewrites: the faults and the strength that each filter alone would give, models asked no more
 than a run would ask them."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,9 @@ from filters.base import Cost, Filter, Panel, Role, Scorer
 from filters.length import Length
 from filters.overlap import Overlap
 from filters.pairwise import at_least
-from pipeline.rating import OpenedPanel, panel_rating
+from pipeline.rating import OpenedPanel, Pair, panel_rating, ratings
 from pipeline.recipe import load
-from student.choice import Rating
+from student.choice import Place, Rating, Sought
 
 PAIRS = [(source, text) for source in SENTENCES for text in (*SENTENCES, "", " ")]
 NEAR = 0.25
@@ -116,6 +117,51 @@ def test_those_for_rewrites_alone_see_what_nothing_else_would_drop(tmp_path: Pat
         long = int(len(pair[1]) >= Short.below)
         faults = long if pair in clean and chance(*pair) >= 0.6 else 2
         assert rating == Rating(before[pair].faults + faults, before[pair].strength)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_not_asked_about_could_not_be_the_best(tmp_path: Path, seed: int, count: int) -> None:
+    """The best are those of a panel that is asked about everything, and rated the same, with fewer questions."""
+    rng, texts = random.Random(seed), [*SENTENCES, *(f"{text[:-1]} at last." for text in SENTENCES)]
+    rows = [[(source, text) for text in rng.sample(texts, 12)] for source in rng.sample(SENTENCES, 8)]
+    rows[0] += rows[0][:3]  # drawn again: counted once
+    places = [[(rng.random() < 0.2, rng.choice((0.0, 0.0, 0.5)), rng.randrange(2)) for _ in row] for row in rows]
+    places[0][-3:] = places[0][:3]
+    panel = Panel((Length(min_ratio=0.5), Overlap(max_rouge_l=0.6), Cosine(), Judge(diary=str(tmp_path / "few"))))
+    alone = [Alone(diary=str(tmp_path / "alone"), min_probability=0.6), Short()]
+    opened = OpenedPanel.of(panel, "cpu", alone)
+    whole = rated(panel, [pair for row in rows for pair in row], alone)
+    (tmp_path / "few").unlink()
+    some = ratings(opened, rows, Sought(count, places))
+    for row, given, before in zip(rows, some, places, strict=True):
+        wanted = best(row, [whole[pair] for pair in row], before)[:count]
+        assert best(row, given, before)[:count] == wanted
+        assert all(bound.faults <= whole[pair].faults for pair, bound in zip(row, given, strict=True))
+    assert len(set(asked(tmp_path / "few"))) == len(asked(tmp_path / "few")) < len(whole)
+    assert ratings(opened, rows, None) == [[whole[pair] for pair in row] for row in rows]
+
+
+def best(row: Sequence[Pair], given: Sequence[Rating], before: Sequence[Place]) -> list[tuple[object, ...]]:
+    """Places, ratings and texts, each text once."""
+    every = zip(row, given, before, strict=True)
+    return sorted({(echo, far, slips + r.faults, -r.strength, text) for (_, text), r, (echo, far, slips) in every})
+
+
+def test_one_without_faults_saves_the_questions_about_all_that_have_one(tmp_path: Path) -> None:
+    panel = Panel((Overlap(max_rouge_l=0.6), Judge(diary=str(tmp_path / "asked"), min_probability=0.0)))
+    source = next(text for text in SENTENCES if "river" not in text)
+    row = [(source, text) for text in (source, "Quite another thing.", source + " Yes.")]
+    found = ratings(OpenedPanel.of(panel, "cpu"), [row], Sought(1, [[(False, 0.0, 0)] * 3]))[0]
+    assert asked(tmp_path / "asked") == [f"{source} | Quite another thing."]
+    assert [rating.faults for rating in found] == [1, 0, 1]
+
+
+def test_no_rewrites_of_a_source() -> None:
+    opened = OpenedPanel.of(Panel((Judge(),)), "cpu")
+    assert ratings(opened, [[], []], Sought(1, [[], []])) == [[], []] and ratings(opened, [], Sought(1, [])) == []
+    with pytest.raises(ValueError, match="zip"):
+        ratings(opened, [[(SENTENCES[0], SENTENCES[1])]], Sought(1, [[]]))
 
 
 def test_a_panel_of_rules_alone_and_no_pair_at_all() -> None:

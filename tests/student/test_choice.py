@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from toy_student import sentences
 
-from student.choice import Rating, Rewrite, best_first
+from student.choice import Rating, Rewrite, Sought, best_first
 from student.controls import Controls
 from student.generate import CHOICES, Rewriter
 from student.settings import Decoding
@@ -62,7 +62,8 @@ def test_ratings_that_are_not_of_these_rewrites() -> None:
 def test_a_rewriter_asks_once_about_all_that_it_wrote(tiny_student: Path, temperature: float) -> None:
     asked = []
 
-    def longest(task: str, sources: Sequence[str], texts: Sequence[Sequence[str]]) -> list[list[Rating]]:
+    def longest(task: str, sources: Sequence[str], texts: Sequence[Sequence[str]], of: Sought) -> list[list[Rating]]:
+        assert of.count == 2 and [len(row) for row in of.places] == [len(row) for row in texts]
         asked.append((task, tuple(sources), [len(row) for row in texts]))
         return [[Rating(0, len(text)) for text in row] for row in texts]
 
