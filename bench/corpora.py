@@ -32,6 +32,7 @@ from student.bootstrap import RESAMPLES, Array, interval, mean_of, resampled
 from student.convention import detect, normaliser, readable
 from student.dataset import Pair
 from student.generate import Rewriter
+from student.model import revision_of
 from student.text import clean
 from student.train import TrainSpec, train
 
@@ -77,7 +78,7 @@ def main(
     data: Annotated[list[Path] | None, typer.Option(help="Rows of source and references.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows of each benchmark, and held out of each set.")] = 300,
     seeds: Annotated[int, typer.Option(min=1)] = 3,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Of a student that writes.")] = 2,
 ) -> None:
     """Print both tables. Students are kept beside the run's evaluations: a stopped comparison goes on."""
     found = Run.existing(run)
@@ -128,7 +129,8 @@ def _drawn(name: str, pairs: list[Pair], ours: Corpus, rows: int) -> Corpus:
             f"--set {name}: {len(pairs)} pairs, wanted {measured + rows}: look at its columns, or take another set"
         )
     drawn = random.Random(1).sample(pairs, measured + rows)
-    return Corpus(drawn[:learned], drawn[learned:measured], drawn[measured:])
+    seen = {pair.source for pair in drawn[:measured]}
+    return Corpus(drawn[:learned], drawn[learned:measured], [p for p in drawn[measured:] if p.source not in seen])
 
 
 def _benchmark(path: Path, rows: int) -> Domain:
@@ -145,7 +147,7 @@ def _student(recipe: Recipe, corpus: Corpus, place: Path, seed: int, threads: in
     settings = replace(recipe.student, controls_share=0.0)
     spec = TrainSpec(recipe.models.student, {"summary": INSTRUCTION}, "", settings, 1 + 1000 * seed)
     learned = [f"{pair.source}\n{pair.target}" for pair in (*corpus.train, *corpus.validation)]
-    folder = place / content_id(repr(spec), *learned)
+    folder = place / content_id(repr(spec), revision_of(spec.base, spec.revision), *learned)
     if not (folder / "model" / "config.json").is_file():
         train(spec, list(corpus.train), list(corpus.validation), folder / "model", folder / "work")
     return Rewriter(folder / "model", threads=threads)

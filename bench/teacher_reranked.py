@@ -26,7 +26,7 @@ from pipeline.store import Run
 from pipeline.teacher.choose import decoder
 from pipeline.teacher.decoder import Request
 from student.benchmark import Benchmark
-from student.choice import Rating
+from student.choice import FIRST, Rating, Sought
 from student.evaluate import Difference, Evaluation, Options, evaluate
 from student.generate import CHOICES
 
@@ -58,7 +58,8 @@ def main(
 def _chosen(recipe: Recipe, task: str, sources: Sequence[str], kept: Path) -> list[str]:
     """The answers that the panel likes best; of equals the one drawn first."""
     answers = _answers(recipe, task, sources, kept)
-    ratings = panel_rating(recipe)(task, sources, answers)
+    sought = Sought(1, [[FIRST] * len(texts) for texts in answers])
+    ratings = panel_rating(recipe)(task, sources, answers, sought)
     return [_best(texts, rated) for texts, rated in zip(answers, ratings, strict=True)]
 
 

@@ -35,7 +35,7 @@ def panel_rating(recipe: Recipe, device: str = "cpu") -> Rate:
     opened: dict[str, OpenedPanel] = {}
 
     def rate(
-        task: str, sources: Sequence[str], rewrites: Sequence[Sequence[str]], sought: Sought | None = None
+        task: str, sources: Sequence[str], rewrites: Sequence[Sequence[str]], sought: Sought
     ) -> list[list[Rating]]:
         if task not in opened:
             opened[task] = OpenedPanel.of(recipe.panel(task), device, tuple(recipe.rewrites_alone(task)))
@@ -45,8 +45,8 @@ def panel_rating(recipe: Recipe, device: str = "cpu") -> Rate:
     return rate
 
 
-def ratings(panel: "OpenedPanel", rows: Sequence[Sequence[Pair]], sought: Sought | None) -> list[list[Rating]]:
-    """Every pair's rating; of those that are not sought a bound. None: all are."""
+def ratings(panel: "OpenedPanel", rows: Sequence[Sequence[Pair]], sought: Sought) -> list[list[Rating]]:
+    """Every pair's rating; of those that cannot be among the sought a bound."""
     found = _Ratings(panel, list(dict.fromkeys(pair for row in rows for pair in row)))
     while undecided := found.undecided(rows, sought):
         found.ask(undecided)
@@ -68,11 +68,9 @@ class _Ratings:
             self.unasked |= dict(zip(part, panel.cheap(part), strict=True))
         self.known: dict[Pair, Rating] = {pair: panel.bound(cheap) for pair, cheap in self.unasked.items()}
 
-    def undecided(self, rows: Sequence[Sequence[Pair]], sought: Sought | None) -> list[Pair]:
+    def undecided(self, rows: Sequence[Sequence[Pair]], sought: Sought) -> list[Pair]:
         """The pairs that the models must be asked about: of each row those that by their bounds are no worse than the
-        last that is wanted; all of them where nothing is said about what is."""
-        if sought is None:
-            return list(self.unasked)
+        last that is wanted."""
         found: dict[Pair, None] = {}
         for row, places in zip(rows, sought.places, strict=True):
             by_pair = {pair: self._with_faults(pair, place) for pair, place in zip(row, places, strict=True)}
@@ -106,10 +104,6 @@ class OpenedPanel:
     def of(cls, panel: Panel, device: str, alone: Sequence[Filter] = ()) -> "OpenedPanel":
         cheap, models = ([(spec, spec.open(device)) for spec in panel.of_cost(cost)] for cost in ("cheap", "model"))
         return cls(cheap, models, [(spec, spec.open(device)) for spec in alone])
-
-    def rate(self, pairs: Sequence[Pair]) -> list[Rating]:
-        """As many ratings as (source, rewrite)."""
-        return self.asked(pairs, self.cheap(pairs))
 
     def cheap(self, pairs: Sequence[Pair]) -> list[Cheap]:
         """How many of the cheap filters would drop each pair, and its cosine."""

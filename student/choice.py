@@ -34,6 +34,8 @@ class Rating:
 
 Place = tuple[bool, float, int]
 """What counts before strength, less is better: a word of the prompt's, the distance from what is asked for, slips."""
+FIRST: Place = (False, 0.0, 0)
+"""Nothing against it."""
 
 
 @dataclass(frozen=True)

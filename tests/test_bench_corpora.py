@@ -30,6 +30,13 @@ def test_a_set_gives_as_many_pairs_as_ours_and_rows_it_never_learns_from() -> No
     assert drawn == _drawn("theirs", pairs(40), ours, rows=5)
 
 
+def test_a_source_that_was_learned_from_is_not_measured_on() -> None:
+    ours = Corpus(pairs(8), pairs(2), pairs(1))
+    drawn = _drawn("theirs", pairs(10) * 2, ours, rows=10)
+    learned = {pair.source for pair in (*drawn.train, *drawn.validation)}
+    assert not learned & {pair.source for pair in drawn.test} and len(drawn.train) == 8
+
+
 def test_a_set_that_is_too_small_is_refused_with_its_size() -> None:
     ours = Corpus(pairs(8), pairs(2), pairs(1))
     assert len(_drawn("theirs", pairs(15), ours, rows=5).test) == 5

@@ -18,7 +18,7 @@ from filters.overlap import Overlap
 from filters.pairwise import at_least
 from pipeline.rating import OpenedPanel, Pair, panel_rating, ratings
 from pipeline.recipe import load
-from student.choice import Place, Rating, Sought
+from student.choice import FIRST, Place, Rating, Sought
 
 PAIRS = [(source, text) for source in SENTENCES for text in (*SENTENCES, "", " ")]
 NEAR = 0.25
@@ -76,7 +76,9 @@ class Short:
 def rated(
     panel: Panel, pairs: Sequence[tuple[str, str]] = PAIRS, alone: Sequence[Filter] = ()
 ) -> dict[tuple[str, str], Rating]:
-    return dict(zip(pairs, OpenedPanel.of(panel, "cpu", alone).rate(pairs), strict=True))
+    """Everything asked about everything."""
+    opened = OpenedPanel.of(panel, "cpu", alone)
+    return dict(zip(pairs, opened.asked(pairs, opened.cheap(pairs)), strict=True))
 
 
 def kept_alone(panel: Panel, source: str, text: str) -> dict[str, bool]:
@@ -139,7 +141,7 @@ def test_what_is_not_asked_about_could_not_be_the_best(tmp_path: Path, seed: int
         assert best(row, given, before)[:count] == wanted
         assert all(bound.faults <= whole[pair].faults for pair, bound in zip(row, given, strict=True))
     assert len(set(asked(tmp_path / "few"))) == len(asked(tmp_path / "few")) < len(whole)
-    assert ratings(opened, rows, None) == [[whole[pair] for pair in row] for row in rows]
+    assert ratings(opened, rows, Sought(99, places)) == [[whole[pair] for pair in row] for row in rows]
 
 
 def best(row: Sequence[Pair], given: Sequence[Rating], before: Sequence[Place]) -> list[tuple[object, ...]]:
@@ -152,7 +154,7 @@ def test_one_without_faults_saves_the_questions_about_all_that_have_one(tmp_path
     panel = Panel((Overlap(max_rouge_l=0.6), Judge(diary=str(tmp_path / "asked"), min_probability=0.0)))
     source = next(text for text in SENTENCES if "river" not in text)
     row = [(source, text) for text in (source, "Quite another thing.", source + " Yes.")]
-    found = ratings(OpenedPanel.of(panel, "cpu"), [row], Sought(1, [[(False, 0.0, 0)] * 3]))[0]
+    found = ratings(OpenedPanel.of(panel, "cpu"), [row], Sought(1, [[FIRST] * 3]))[0]
     assert asked(tmp_path / "asked") == [f"{source} | Quite another thing."]
     assert [rating.faults for rating in found] == [1, 0, 1]
 
@@ -176,9 +178,10 @@ def test_a_recipes_panel_rates_every_rewrite_in_its_place() -> None:
     true, false = "The mayor said that the old bridge will be closed.", "The mayor said that the old bridge is open."
     other = "Heavy rain flooded several streets near the river."
     rate = panel_rating(load("news"))
-    ratings, more = rate("summary", [source, other], [[false, true, true, ""], [true]])
+    texts, sought = [[false, true, true, ""], [true]], Sought(4, [[FIRST] * 4, [FIRST]])
+    ratings, more = rate("summary", [source, other], texts, sought)
     assert [len(ratings), len(more)] == [4, 1] and ratings[1] == ratings[2]
     assert ratings[1].faults < min(ratings[0].faults, ratings[3].faults, more[0].faults)
     assert ratings[1].strength > ratings[0].strength > 0 and ratings[3].strength == 0
     with pytest.raises(KeyError):
-        rate("headline", [source], [[true]])
+        rate("headline", [source], [[true]], Sought(1, [[FIRST]]))

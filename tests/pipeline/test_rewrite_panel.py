@@ -11,7 +11,7 @@ from toy_student import sentences
 from pipeline.__main__ import main
 from pipeline.recipe import load
 from pipeline.store import Run
-from student.choice import best_first
+from student.choice import FIRST, Sought, best_first
 from student.controls import Controls
 from student.generate import CHOICES, Rewriter
 from student.settings import Decoding
@@ -61,7 +61,11 @@ def test_the_panel_chooses_among_sixteen(
     assert code == 0, err
     student = Rewriter(tiny_student, threads=1, decoding=Decoding(samples=CHOICES))
     rows = student.rewrite("summary", sources)
-    ratings = panel_rating(load(run.recipe_file))("summary", sources, [[each.text for each in row] for row in rows])
+    texts, everyone = (
+        [[each.text for each in row] for row in rows],
+        Sought(CHOICES, [[FIRST] * len(row) for row in rows]),
+    )
+    ratings = panel_rating(load(run.recipe_file))("summary", sources, texts, everyone)
     for source, row, rated, line in zip(sources, rows, ratings, out.splitlines(), strict=True):
         best = best_first(source, row, Controls(), student._common, rated)[0]
         assert json.loads(line) == {"task": "summary", "source": source, "rewrites": [best.text]}
