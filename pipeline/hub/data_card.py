@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from filters import FILTERS, SELECTORS
 from pipeline.hub import card_facts
 from pipeline.hub.blocklist import Blocklist
 from pipeline.hub.card import SAMPLES, ConfigFiles, Json, Licence, data_metadata, plain, render
@@ -112,13 +113,19 @@ def asked_in(round_number: int) -> tuple[str, ...]:
     return ("panel", "rewrites", "select") if round_number else ("panel", "select")
 
 
+JUDGES = frozenset(
+    name for name, kind in {**FILTERS, **SELECTORS}.items() if getattr(kind, "role", None) in ("judge", "screen")
+)
+"""Filters and selectors whose model has a say in what two sentences mean."""
+
+
 def _judges(recipe: Mapping[str, Json], kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Every judge by its reference, and the tasks in which it had a say: a filter may name one of its own."""
     common = str(recipe.get("models", {}).get("judge", ""))
     asked: dict[str, list[str]] = {}
     for name, task in recipe.get("tasks", {}).items():
-        tables = [params for kind in kinds for params in task.get(kind, {}).values()]
-        own = [str(params["model"]) for params in tables if "entailment_label" in params and params.get("model")]
+        tables = [(name, params) for kind in kinds for name, params in task.get(kind, {}).items()]
+        own = [str(params["model"]) for name, params in tables if name in JUDGES and params.get("model")]
         for judge in dict.fromkeys([str(task.get("judge") or common), *own]):
             asked.setdefault(judge, []).append(name)
     for judge, names in asked.items():

@@ -182,7 +182,7 @@ def test_the_card_of_a_students_round(run: Run) -> None:
 
 def test_filters_for_rewrites_alone_stand_on_a_students_card(run: Run) -> None:
     """They had no say in the teacher's round, nor had a judge that only they ask."""
-    judged = "[tasks.summary.rewrites.reverse_entailment]\nmodel = 'org/other-nli'\nentailment_label = 'yes'\n"
+    judged = "[tasks.summary.rewrites.reverse_entailment]\nmodel = 'org/other-nli'\n"
     with run.recipe_file.open("a", encoding="utf-8") as file:
         file.write(f"\n[tasks.summary.rewrites.seams]\nmax_surprise = 3.5\n{judged}")
     shutil.copytree(run.folder / "round-0", run.folder / "round-1")
@@ -215,7 +215,7 @@ def test_the_card_of_a_model(run: Run) -> None:
 def test_a_models_card_names_the_judges_of_the_rounds_it_learned_from(run: Run) -> None:
     """Student 1 learned from the teacher's round, where a filter for rewrites alone had no say."""
     with run.recipe_file.open("a", encoding="utf-8") as file:
-        file.write("\n[tasks.summary.rewrites.entailment]\nmodel = 'org/other-nli'\nentailment_label = 'yes'\n")
+        file.write("\n[tasks.summary.rewrites.entailment]\nmodel = 'org/other-nli'\n")
     add_student(run, card="")
     shutil.copytree(run.stage(1, "student").folder, run.stage(2, "student").folder)
     for number, wanted in ((1, False), (2, True)):
