@@ -16,12 +16,14 @@ class Rewrite:
     """One rewrite. `ended`: it came to its end.
 
     `logprob` is in nats, summed over its tokens, end token included, each among those that were allowed in its place.
+    `faults`: the panel's filters that would drop it, slips, and 1 for a word of the prompt's; None: no panel was asked.
     """
 
     text: str
     logprob: float
     tokens: int
     ended: bool
+    faults: int | None = None
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,22 @@ def _rated(
     return rate(task, sources, texts, Sought(count, places))
 
 
+def _with_faults(
+    source: str,
+    best: Sequence[Rewrite],
+    rows: Sequence[Rewrite],
+    ratings: Sequence[Rating],
+    of: Callable[[str, str], Place],
+) -> list[Rewrite]:
+    """The chosen of a source's rewrites, each with all that is against it."""
+    rated = {row.text: rating.faults for row, rating in zip(rows, ratings, strict=True)}
+    places = [of(source, row.text) for row in best]
+    return [
+        replace(row, faults=int(echo) + slips + rated[row.text])
+        for row, (echo, _, slips) in zip(best, places, strict=True)
+    ]
+
+
 CHOICES = 16
 """Candidates of which one is taken, where something is asked for or a panel rates them (docs/student.md)."""
 
@@ -153,7 +169,10 @@ class Rewriter:
         ratings = _rated(rate, task, sources, found, of, kept) if rate else [[] for _ in found]
         order = partial(best_first, wanted=wanted, common=self._common, drawn=drawn, front=front)
         ranked = zip(sources, found, ratings, strict=True)
-        return [order(source, rows, ratings=rated)[:kept] for source, rows, rated in ranked]
+        best = [order(source, rows, ratings=rated)[:kept] for source, rows, rated in ranked]
+        if rate is None:
+            return best
+        return [_with_faults(*each, of) for each in zip(sources, best, found, ratings, strict=True)]
 
     def _respelled(self, source: str, rows: Sequence[Rewrite]) -> list[Rewrite]:
         return [replace(row, text=respelled(source, row.text, self._common)) for row in rows]

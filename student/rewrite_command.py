@@ -73,11 +73,13 @@ def write_all(rewrite_all: RewriteAll, lines: Iterator[str], task: str, form: st
     """Print the rewrites of every line, as soon as those that are read at a time are written."""
     while batch := list(islice(lines, at_once)):
         for source, found in zip(batch, rewrite_all(batch), strict=True):
-            _print(source, [each.text for each in found], task, form)
+            _print(source, found, task, form)
 
 
-def _print(source: str, texts: Sequence[str], task: str, form: str) -> None:
+def _print(source: str, found: Sequence[Rewrite], task: str, form: str) -> None:
+    texts = [each.text for each in found]
     if form == "text":
         print("\n".join(texts), flush=True)
         return
-    print(json.dumps({"task": task, "source": source, "rewrites": list(texts)}, ensure_ascii=False), flush=True)
+    judged = {"faults": [each.faults for each in found]} if any(each.faults is not None for each in found) else {}
+    print(json.dumps({"task": task, "source": source, "rewrites": texts, **judged}, ensure_ascii=False), flush=True)

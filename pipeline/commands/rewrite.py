@@ -1,6 +1,7 @@
 """The command `rewrite`: a run's student writes, and the run's panel chooses among its beams."""
 
-from dataclasses import replace
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe, load
 from pipeline.store import Run
+from student.choice import Rewrite
 from student.rewrite_command import (
     Device,
     Form,
@@ -45,8 +47,15 @@ def rewrite(
     device: Device = "cpu",
     respell: Respell = True,
     form: Form = "text",
+    only_passed: Annotated[
+        bool, typer.Option("--only-passed", help="Nothing, a blank line as text, where the panel would drop them all.")
+    ] = False,
 ) -> None:
-    """Rewrite sentences with a run's student; of its beams the one that the run's panel likes best."""
+    """Rewrite sentences with a run's student; of its beams the one that the run's panel likes best.
+
+    How many of the sentences have a rewrite that the panel would keep is said at the end, on standard error; JSONL has
+    the number of `faults` of each.
+    """
     from filters.batches import fixed_threads
     from pipeline.rating import panel_rating
     from student.generate import Rewriter
@@ -58,9 +67,34 @@ def rewrite(
     wanted = controls(length, novelty)
     student = Rewriter(model, threads=threads, device=device, decoding=decoding)
     student.instruction(task)  # a task it did not learn is refused before anything is loaded
-    rate, lines = panel_rating(recipe, device), sources(sentence, file)
+    rate, lines, passing = panel_rating(recipe, device), sources(sentence, file), Passing(only_passed)
     with fixed_threads(threads):
-        write_all(lambda batch: student.rewrite(task, batch, wanted, seed, rate), lines, task, form, AT_ONCE)
+        write_all(
+            lambda batch: passing.of(student.rewrite(task, batch, wanted, seed, rate)), lines, task, form, AT_ONCE
+        )
+    if passing.sentences:
+        print(passing.said(), file=sys.stderr)
+
+
+@dataclass
+class Passing:
+    """Counts the sentences with a rewrite that has no fault; leaves out the others' where `only` is asked for."""
+
+    only: bool
+    sentences: int = 0
+    passed: int = 0
+
+    def of(self, found: list[list[Rewrite]]) -> list[list[Rewrite]]:
+        clean = [[row for row in rows if row.faults == 0] for rows in found]
+        self.sentences += len(found)
+        self.passed += sum(map(bool, clean))
+        return clean if self.only else found
+
+    def said(self) -> str:
+        rest = self.sentences - self.passed
+        said = f"{self.passed:,} of {self.sentences:,} sentences have a rewrite that the panel would keep"
+        hint = "; --only-passed leaves the others' out" if rest and not self.only else ""
+        return said + hint
 
 
 def _student_and_recipe(name: str, round_number: int, task: str) -> tuple[Path, Recipe]:

@@ -15,6 +15,7 @@ from student.choice import FIRST, Sought, best_first
 from student.controls import Controls
 from student.generate import CHOICES, Rewriter
 from student.settings import Decoding
+from student.slips import slips
 
 PANEL = """
 name = "small"
@@ -66,9 +67,40 @@ def test_the_panel_chooses_among_sixteen(
         Sought(CHOICES, [[FIRST] * len(row) for row in rows]),
     )
     ratings = panel_rating(load(run.recipe_file))("summary", sources, texts, everyone)
+    faults = []
     for source, row, rated, line in zip(sources, rows, ratings, out.splitlines(), strict=True):
         best = best_first(source, row, Controls(), student._common, rated)[0]
-        assert json.loads(line) == {"task": "summary", "source": source, "rewrites": [best.text]}
+        faults.append(rated[row.index(best)].faults + slips(source, best.text, student._common))
+        assert json.loads(line) == {
+            "task": "summary",
+            "source": source,
+            "rewrites": [best.text],
+            "faults": faults[-1:],
+        }
+    assert f"{faults.count(0)} of 3 sentences have a rewrite that the panel would keep" in err
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl"])
+def test_what_the_panel_would_drop_is_left_out_and_its_line_stays(
+    run: Run, tiny_student: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """A random student's words: made to pass or not by the panel alone."""
+    add_student(run, 1, tiny_student)
+    monkeypatch.setattr("student.choice.slips", lambda *_: 0)
+    file = run.folder / "in.txt"
+    sources = sentences(3, 4)
+    file.write_text("\n".join(sources))
+    words = ("--file", str(file), "--format", form, "--samples", "2")
+    for below, passing in ((0.001, 0), (1000.0, 3)):
+        run.write_recipe(run.recipe_file.read_text().replace("0.8", str(below), 1))
+        code, everything, err = said(capsys, monkeypatch, *words)
+        assert code == 0 and f"{passing} of 3 sentences" in err and ("--only-passed" in err) == (passing < 3)
+        _, out, err = said(capsys, monkeypatch, *words, "--only-passed")
+        assert f"{passing} of 3 sentences" in err and "leaves" not in err
+        assert passing == 0 or out == everything
+        assert passing or form == "jsonl" or out == "\n" * 3
+        assert passing or form == "text" or [json.loads(line)["rewrites"] for line in out.splitlines()] == [[]] * 3
+        run.write_recipe(run.recipe_file.read_text().replace(str(below), "0.8", 1))
 
 
 def test_mistakes_are_one_line(
