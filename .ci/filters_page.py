@@ -157,12 +157,15 @@ def example_table(name: str) -> list[str]:
     return [*lines, ""]
 
 
+ASKS = {"screen": "asks a small judge of its own"}
+
+
 def entry(name: str, kind: type[Any], where: str) -> list[str]:
     what, source, why = notes(kind)
     file = f"{kind.__module__.replace('.', '/')}.py"
     needs = {"cheap": "cheap", "model": "after the cheap ones"}[kind.cost] if where == "panel" else ""
     role = getattr(kind, "role", None)
-    facts = [f"[{file}](../{file})", needs, f"asks the {role}" if role else ""]
+    facts = [f"[{file}](../{file})", needs, ASKS.get(role, f"asks the {role}") if role else ""]
     lines = [f"### {name}", "", ", ".join(fact for fact in facts if fact) + ".", ""]
     for paragraph in what:
         lines += [paragraph, ""]

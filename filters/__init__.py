@@ -17,6 +17,7 @@ from filters.one_per_source import OnePerSource
 from filters.overlap import Novelty, Overlap
 from filters.polarity import Converses, Negation
 from filters.reference import Pronouns
+from filters.screen import Screen
 from filters.seams import Seams
 from filters.similarity import Similarity
 from filters.support import Support
@@ -42,6 +43,7 @@ FILTERS: dict[str, type[Filter]] = {
     "fluency": Fluency,
     "seams": Seams,
     "fragments": Fragments,
+    "screen": Screen,
     "entailment": Entailment,
     "reverse_entailment": ReverseEntailment,
 }

@@ -22,8 +22,8 @@ Scorer = Callable[[pa.Table], pa.Array]
 Cost = Literal["cheap", "model"]
 """cheap: may run on every ordered pair of a context, in memory. model: runs on the survivors only."""
 
-Role = Literal["judge", "encoder", "fluency", "parser"]
-"""Which model of the recipe a filter is given."""
+Role = Literal["judge", "screen", "encoder", "fluency", "parser"]
+"""Which model of the recipe a filter is given; a screen has a say as a judge has, and always a model of its own."""
 
 
 class FilterError(ValueError):

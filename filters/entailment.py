@@ -40,9 +40,13 @@ class Entailment:
     frame: str = Field(default="", pattern=FRAME)  # a statement with {} for each sentence: "We know the answer to: {}"
 
     def open(self, device: str) -> Scorer:
-        own = (self.model, self.revision, self.entailment_label, self.token_budget, of_worker(self.threads))
-        judge = open_judge(JudgeSpec(*own, device, self.back_end, self.frame))
+        judge = self.ask(device)
         return lambda rows: probabilities(rows, judge, self.premise, self.hypothesis)
+
+    def ask(self, device: str) -> Ask:
+        """The model itself: pairs of texts in, probabilities out."""
+        own = (self.model, self.revision, self.entailment_label, self.token_budget, of_worker(self.threads))
+        return open_judge(JudgeSpec(*own, device, self.back_end, self.frame))
 
     def keep(self, scores: pa.Array) -> pa.BooleanArray:
         return at_least(scores, self.min_probability)

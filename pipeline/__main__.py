@@ -1,5 +1,6 @@
 """The command line: `python -m pipeline COMMAND`, wrapped by `make`."""
 
+import itertools
 import json
 import logging
 import os
@@ -124,7 +125,7 @@ def calibrate_gate(
         float, typer.Option(min=0, max=1, help="Ask the judge also about this share of all ordered pairs.")
     ] = 0.0,
 ) -> None:
-    """Where the gate before the judge may stand, for this teacher and this judge. Changes nothing."""
+    """Where the gates before the judge may stand, for this teacher and this judge. Changes nothing."""
     from pipeline import gate, gate_report
 
     found = Run.existing(run)
@@ -135,9 +136,9 @@ def calibrate_gate(
     if every_pair:
         populations[f"every pair ({every_pair:.0%} of them)"] = every_pair
     for title, share in populations.items():
-        for each in gate.answers(chosen, candidates, share):
-            print("\n".join(gate_report.lines(each, title, recall)), end="\n\n", flush=True)
-            answers.append(each)
+        for _, gates in itertools.groupby(gate.answers(chosen, candidates, share), lambda each: each.task):
+            answers += (of_task := list(gates))
+            print("\n".join(gate_report.of_task(of_task, title, recall)), flush=True)
     thresholds = gate.chosen(answers, recall)
     if not thresholds:
         raise UserError(f"run {run!r}: the judge accepted no pair of {contexts} contexts: take more with --contexts")

@@ -134,9 +134,9 @@ def fitting_workers(name: str, resources: Resources, wanted: int, there: Mapping
             continue
         fit = int(there.get(unit, 0.0) / asked + 1e-9)
         if fit < 1:
-            raise UserError(
-                f"stage {name}: one worker asks for {asked:g} {unit}, there are {there.get(unit, 0.0):g}: lower it"
-            )
+            key = f"run.resources.{resources.section or name}.{unit.lower()}s"
+            there_is = f"one worker asks for {asked:g} {unit}, there are {there.get(unit, 0.0):g}"
+            raise UserError(f"stage {name}: {there_is}: lower {key}")
         if fit < wanted:
             LOG.warning("stage %s: %d workers of %g %s do not fit, %d are used", name, wanted, asked, unit, fit)
             wanted = fit

@@ -1,8 +1,9 @@
-"""Where the gate before the judge may stand: the cosine under which the judge has next to nothing to accept.
+"""Where the gates before the judge may stand: the scores under which the judge has next to nothing to accept.
 
-The gate is the `similarity` filter of a task's panel. Here it is opened wide for a sample of contexts, the judge is
-asked about everything that comes through, and the gate's threshold is read off the answers: the largest that lets at
-least 99% of the accepted pairs pass. Two populations:
+A gate is a filter of a task's panel: `similarity`, the cosine of an encoder, and `screen`, what a cheaper judge says.
+Here they are opened wide for a sample of contexts, the judge is asked about everything that comes through, and each
+threshold is read off the answers: the largest that lets at least 99% of the accepted pairs pass. Of two gates each may
+lose half of the rest, so that both together lose no more of it. Two populations:
 
     panel        ordered pairs that pass the task's other cheap filters: what the gate spares the judge in a run.
                  Accepted: kept by every filter.
@@ -22,7 +23,6 @@ import pyarrow.compute as pc
 from filters.base import Filter, Panel
 from filters.batches import FloatArray
 from filters.length import Length
-from filters.similarity import Similarity
 from pipeline.errors import UserError
 from pipeline.judge import JudgePairs
 from pipeline.pair import FormPairs
@@ -33,31 +33,48 @@ from pipeline.stage import Batch
 from pipeline.store import Run
 
 MIN_RECALL = 0.99
-STEPS = 1000
-"""A threshold is a whole number of thousandths, rounded down, which lets more pass."""
 FOLDS = 5
-WIDE_OPEN = -1.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A filter that can be a gate: its threshold, the value that lets all pass, and in how many steps from 0 to 1 it
+    is rounded down, which lets more pass."""
+
+    threshold: str
+    wide_open: float
+    steps: int
+
+
+KINDS: Mapping[str, Kind] = {
+    "similarity": Kind("min_cosine", -1.0, 1000),
+    "screen": Kind("min_probability", 0.0, 10_000),
+}
 
 BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Pairs of one task: the gate's cosine, whether the pair was accepted, and its context by number.
+    """Pairs of one task: one gate's scores, whether the pair was accepted, and its context by number.
 
     `ordered`: how many ordered pairs the contexts have in all (of a share: that share of them).
-    `standing`: the gate's threshold in the recipe.
+    `standing`: the gate's threshold in the recipe. `gates`: how many the task has.
     """
 
     task: str
-    cosine: FloatArray
+    scores: FloatArray
     accepted: BoolArray
     context: npt.NDArray[np.int64]
     ordered: int
     standing: float
+    gate: str = "similarity"
+    gates: int = 1
 
     def at(self, threshold: float) -> "Gate":
-        passed = self.cosine >= np.float32(threshold)
+        return self.where(threshold, self.scores >= np.float32(threshold))
+
+    def where(self, threshold: float, passed: BoolArray) -> "Gate":
         return Gate(
             threshold,
             int((passed & self.accepted).sum()),
@@ -69,7 +86,11 @@ class Answers:
 
     def calibrated(self, min_recall: float = MIN_RECALL) -> "Gate":
         """The largest threshold that reaches the recall."""
-        return self.at(largest_threshold(self.cosine[self.accepted], min_recall))
+        return self.at(self._largest(self.accepted, min_recall))
+
+    def _largest(self, accepted: BoolArray, min_recall: float) -> float:
+        own = 1 - (1 - min_recall) / self.gates
+        return largest_threshold(self.scores[accepted], own, KINDS[self.gate].steps)
 
     def held_out(self, min_recall: float = MIN_RECALL) -> float:
         """The recall on contexts that the threshold was not chosen on, over five folds; nan where there are too few."""
@@ -80,13 +101,16 @@ class Answers:
             if test.any() and not rest.any():
                 return float("nan")
             if test.any():
-                found += int((self.cosine[test] >= np.float32(largest_threshold(self.cosine[rest], min_recall))).sum())
+                found += int((self.scores[test] >= np.float32(self._largest(rest, min_recall))).sum())
         return found / int(self.accepted.sum()) if self.accepted.any() else float("nan")
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What a threshold does: of `accepted` pairs it lets `found` pass, and of `pairs` in all `passed`."""
+    """What a threshold does: of `accepted` pairs it lets `found` pass, and of `pairs` in all `passed`.
+
+    The threshold of several gates together is that of the last.
+    """
 
     threshold: float
     found: int
@@ -120,13 +144,20 @@ class Gate:
         return float(found.low), float(found.high)
 
 
-def largest_threshold(accepted: FloatArray, min_recall: float) -> float:
-    """The largest cosine, rounded down, that at least that share of the accepted reaches."""
+def together(found: Sequence[Answers], min_recall: float = MIN_RECALL) -> Gate:
+    """All gates of a task at once, each where it was calibrated."""
+    thresholds = [each.calibrated(min_recall).threshold for each in found]
+    passed = [each.scores >= np.float32(at) for each, at in zip(found, thresholds, strict=True)]
+    return found[-1].where(thresholds[-1], np.logical_and.reduce(passed))
+
+
+def largest_threshold(accepted: FloatArray, min_recall: float, steps: int = 1000) -> float:
+    """The largest score, rounded down, that at least that share of the accepted reaches."""
     lost = int((1 - min_recall) * len(accepted) + 1e-9)
     least = float(np.sort(accepted)[lost])
-    step = int(np.floor(least * STEPS))
-    reached = float(np.float32((step + 1) / STEPS)) <= least  # 0.9 itself is stored as a little less
-    return (step + reached) / STEPS
+    step = int(np.floor(least * steps))
+    reached = float(np.float32((step + 1) / steps)) <= least  # 0.9 itself is stored as a little less
+    return (step + reached) / steps
 
 
 def first_candidates(run: Run, contexts: int) -> pa.Table:
@@ -145,19 +176,19 @@ def first_candidates(run: Run, contexts: int) -> pa.Table:
     return rows.filter(pc.is_in(rows["context_id"], wanted)).combine_chunks()
 
 
-def gated_tasks(recipe: Recipe) -> dict[str, Similarity]:
-    """The gate of every task that has one."""
-    found = {task: spec for task in recipe.tasks for spec in recipe.panel(task) if isinstance(spec, Similarity)}
-    if not found:
+def gated_tasks(recipe: Recipe) -> dict[str, tuple[Filter, ...]]:
+    """The gates of every task that has any."""
+    found = {task: tuple(spec for spec in recipe.panel(task) if spec.name in KINDS) for task in recipe.tasks}
+    if not any(found.values()):
         raise UserError(
             f"recipe {recipe.name}: no task has a gate to calibrate; wanted a table [tasks.NAME.panel.similarity] "
-            "before that of entailment: add one"
+            "(or screen) before that of entailment: add one"
         )
-    return found
+    return {task: gates for task, gates in found.items() if gates}
 
 
 def answers(recipe: Recipe, candidates: pa.Table, share: float = 0.0) -> Iterator[Answers]:
-    """Every gated task's pairs, with the gate wide open, as the judge sees them.
+    """Every gate of every gated task: its pairs, with the gates wide open, as the judge sees them.
 
     0: those past the other cheap filters. More: that share of every pair, drawn by their text.
     """
@@ -170,15 +201,17 @@ def answers(recipe: Recipe, candidates: pa.Table, share: float = 0.0) -> Iterato
     pairs = formed.table.filter(_drawn(formed.table, share)) if 0 < share < 1 else formed.table
     scores = JudgePairs(panels, device["scores"]).open()(Batch(0, pairs)).table
     numbers = pc.fill_null(pairs["context_id"].combine_chunks().dictionary_encode().indices, 0)
-    for task, gate in gates.items():
+    for task, gate in ((task, gate) for task, found in gates.items() for gate in found):
         mine = pc.equal(pairs["task"], task)
         yield Answers(
             task,
-            scores["similarity"].filter(mine).to_numpy().astype(np.float32),
+            scores[gate.name].filter(mine).to_numpy().astype(np.float32),
             pc.is_null(scores["dropped_by"].filter(mine)).to_numpy(),
             numbers.filter(mine.combine_chunks()).to_numpy().astype(np.int64),
             round(formed.counts.get(f"{task}/in", 0) * (share or 1.0)),
-            gate.min_cosine,
+            getattr(gate, KINDS[gate.name].threshold),
+            gate.name,
+            len(gates[task]),
         )
 
 
@@ -189,25 +222,27 @@ def _drawn(pairs: pa.Table, share: float) -> pa.BooleanArray:
 
 
 def _opened(panel: Panel, every_pair: bool) -> Iterator[Filter]:
-    """The panel with its gate wide open; for every pair, no other cheap filter beside it but length."""
+    """The panel with its gates wide open; for every pair, no other cheap filter beside them but length."""
     for spec in panel:
-        if isinstance(spec, Similarity):
-            yield replace(spec, min_cosine=WIDE_OPEN)
+        if spec.name in KINDS:
+            kind = KINDS[spec.name]
+            yield replace(spec, **{kind.threshold: kind.wide_open})  # type: ignore[type-var]
         elif spec.cost == "model" or isinstance(spec, Length) or not every_pair:
             yield spec
 
 
-def chosen(found: Sequence[Answers], min_recall: float = MIN_RECALL) -> Mapping[str, float]:
-    """The threshold of every task with accepted pairs: the lowest, where it was asked of two populations."""
-    thresholds: dict[str, float] = {}
+def chosen(found: Sequence[Answers], min_recall: float = MIN_RECALL) -> Mapping[tuple[str, str], float]:
+    """The threshold of every gate, by task and filter, where pairs were accepted: the lowest, of two populations."""
+    thresholds: dict[tuple[str, str], float] = {}
     for each in found:
         if each.accepted.any():
-            reached = each.calibrated(min_recall).threshold
-            thresholds[each.task] = min(reached, thresholds.get(each.task, reached))
+            reached, key = each.calibrated(min_recall).threshold, (each.task, each.gate)
+            thresholds[key] = min(reached, thresholds.get(key, reached))
     return thresholds
 
 
-def set_line(thresholds: Mapping[str, float]) -> str:
+def set_line(thresholds: Mapping[tuple[str, str], float]) -> str:
     """The changes as the command line takes them."""
-    changes = " ".join(f"tasks.{task}.panel.similarity.min_cosine={value:g}" for task, value in thresholds.items())
+    fields = ((task, gate, KINDS[gate].threshold, value) for (task, gate), value in thresholds.items())
+    changes = " ".join(f"tasks.{task}.panel.{gate}.{field}={value:g}" for task, gate, field, value in fields)
     return f"--set '{changes}'"

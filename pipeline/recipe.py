@@ -88,7 +88,7 @@ class Recipe(Section):
         asking = (
             spec
             for spec in (*self.rewrites_panel(task), *self.selectors(task))
-            if getattr(spec, "role", None) == "judge"
+            if getattr(spec, "role", None) in ("judge", "screen")
         )
         return tuple(dict.fromkeys((spec.model, spec.revision) for spec in asking))
 
@@ -106,7 +106,8 @@ class Recipe(Section):
 
     def _panel(self, task: str, tables: Mapping[str, Params], catalogue: Catalogue) -> Panel:
         builder, known = self.builder_of(task), catalogue.filters
-        return Panel(tuple(builder.build(known[name], params) for name, params in tables.items()))
+        roles = {name: getattr(known[name], "role", None) for name in tables}
+        return Panel(tuple(builder.build(known[name], tables[name]) for name in _screens_before_judges(roles)))
 
     def selectors(self, task: str, catalogue: Catalogue = SHIPPED) -> tuple[Selector, ...]:
         """The selectors of a task, in order."""
@@ -122,7 +123,7 @@ class Recipe(Section):
     def resources(self, stage: str) -> Resources:
         """What one worker of the stage needs."""
         needed: Resources = getattr(self.run.resources, stage).resources()
-        return needed
+        return replace(needed, section=stage)
 
     def data(self) -> dict[str, Any]:
         """The recipe as plain data."""
@@ -139,6 +140,15 @@ class Recipe(Section):
     def to_toml(self) -> str:
         """The resolved recipe: every value written out. Loads to an equal recipe."""
         return toml_text(self.data())
+
+
+def _screens_before_judges(roles: Mapping[str, str | None]) -> list[str]:
+    """Filters in the order of their tables, but a screen behind the judge is put before it: it is there to spare it,
+    and `--set` adds a table last. `roles`: what model each filter is given."""
+    names = list(roles)
+    judge = next((place for place, name in enumerate(names) if roles[name] == "judge"), len(names))
+    late = [name for name in names[judge:] if roles[name] == "screen"]
+    return [*names[:judge], *late, *(name for name in names[judge:] if name not in late)]
 
 
 def load(name_or_path: str | Path, overrides: Sequence[str] = (), catalogue: Catalogue = SHIPPED) -> Recipe:

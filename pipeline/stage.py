@@ -14,12 +14,16 @@ where a stage counts each task on its own (`summary/dropped/length`). `in == out
 
 @dataclass(frozen=True)
 class Resources:
-    """What one worker of a stage needs. `cpus` may be a fraction; `threads` is fixed so that scores do not move."""
+    """What one worker of a stage needs. `cpus` may be a fraction; `threads` is fixed so that scores do not move.
+
+    `section` is the recipe's name for it, where that is not the stage's own: `rewrites`, whose stage is `candidates`.
+    """
 
     workers: int = 1
     cpus: float = 1.0
     gpus: float = 0.0
     threads: int = 1
+    section: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from filters.numbers import Numbers
 from filters.overlap import Novelty, Overlap
 from filters.polarity import Converses, Negation
 from filters.reference import Pronouns
+from filters.screen import Screen
 from filters.seams import Seams
 from filters.similarity import Similarity
 from filters.support import Support
@@ -200,6 +201,14 @@ TABLES = {
         boundary=[(TEXTS[1], "A new budget.", ANY)],
         unicode=[(TEXTS[5], TEXTS[5], ANY)],
         fixtures={"model": "tiny_language_model"},
+    ),
+    "screen": Table(
+        Screen(threads=1, both_ways=True),
+        threshold="min_probability",
+        kept=[(DOGS, DOGS, ANY)],
+        dropped=[(DOGS, "The senate voted on the tax bill.", ANY)],
+        boundary=[(PLAIN, TOLD, ANY)],
+        unicode=[("Zoë’s two young men are playing football.", "Zoë’s two young men play football.", ANY)],
     ),
     "entailment": Table(
         Entailment(threads=1),

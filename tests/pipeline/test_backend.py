@@ -89,8 +89,12 @@ def test_workers_that_die_while_opening_end_the_stage(ray_backend: RayBackend, r
 
 
 def test_one_asking_too_much_is_told_and_does_not_hang(ray_backend: RayBackend, run: Run) -> None:
-    for asked, unit in ((Resources(cpus=1000), "1000 CPU"), (Resources(gpus=1), "1 GPU")):
-        with pytest.raises(UserError, match=rf"stage trouble: one worker asks for {unit}, there are"):
+    for asked, unit, key in (
+        (Resources(cpus=1000), "1000 CPU", "trouble.cpus"),
+        (Resources(gpus=1, section="rewrites"), "1 GPU", "rewrites.gpus"),
+    ):
+        said = rf"stage trouble: one worker asks for {unit}, there are .*: lower run\.resources\.{key}"
+        with pytest.raises(UserError, match=said):
             run_map(run, 0, Trouble(resources=asked), numbers(1), ray_backend)
 
 

@@ -13,8 +13,19 @@ from toy_filters import SENTENCES
 from filters.base import judge
 from pipeline.__main__ import main
 from pipeline.errors import UserError
-from pipeline.gate import Answers, Gate, answers, chosen, first_candidates, gated_tasks, largest_threshold, set_line
-from pipeline.gate_report import lines
+from pipeline.gate import (
+    KINDS,
+    Answers,
+    Gate,
+    answers,
+    chosen,
+    first_candidates,
+    gated_tasks,
+    largest_threshold,
+    set_line,
+    together,
+)
+from pipeline.gate_report import lines, of_task
 from pipeline.recipe import Recipe, load
 from pipeline.records import CANDIDATE
 from pipeline.store import Run
@@ -58,6 +69,9 @@ threads = 1
 [run]
 backend = "local"
 """
+
+
+SCREENED = "tasks.paraphrase.panel.screen.both_ways=true"
 
 
 def made_up(cosine: list[float], accepted: list[bool], task: str = "summary") -> Answers:
@@ -130,15 +144,39 @@ def test_recall_where_the_threshold_was_not_chosen() -> None:
     assert math.isnan(made_up([0.5], [True]).held_out())
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_two_gates_together_lose_no_more_than_one_may(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    size = int(draw.integers(1, 3000))
+    accepted, context = draw.random(size) < 0.3, np.arange(size, dtype=np.int64)
+    cosine, probability = (draw.random(size).astype(np.float32) for _ in range(2))
+    found = [
+        Answers("paraphrase", cosine, accepted, context, size, 0.6, "similarity", 2),
+        Answers("paraphrase", probability, accepted, context, size, 0.02, "screen", 2),
+    ]
+    both = together(found, 0.9)
+    thresholds = chosen(found, 0.9)
+    passed = (cosine >= np.float32(thresholds["paraphrase", "similarity"])) & (
+        probability >= np.float32(thresholds["paraphrase", "screen"])
+    )
+    assert (both.found, both.passed) == ((passed & accepted).sum(), passed.sum())
+    assert not accepted.any() or both.recall >= 0.9
+    for each in found:  # each alone may lose half of the tenth
+        lost = int((each.scores[accepted] < np.float32(thresholds["paraphrase", each.gate])).sum())
+        assert lost <= 0.05 * accepted.sum() + 1e-9
+
+
 def test_the_lower_of_two_thresholds_is_taken_and_loads(recipe: Recipe, tmp_path: Path) -> None:
     both = [made_up([0.7, 0.2], [True, False]), made_up([0.4, 0.9], [True, True]), made_up([0.3], [False], "none")]
-    assert chosen(both) == {"summary": 0.4}
-    line = set_line({"summary": 0.4, "paraphrase": 0.853})
-    changed = load(tmp_path / "gated.toml", [line.removeprefix("--set ").strip("'")])
-    assert {task: gate.min_cosine for task, gate in gated_tasks(changed).items()} == {
-        "paraphrase": 0.853,
-        "summary": 0.4,
+    assert chosen(both) == {("summary", "similarity"): 0.4}
+    wanted = {("paraphrase", "similarity"): 0.853, ("paraphrase", "screen"): 0.0123, ("summary", "similarity"): 0.4}
+    changed = load(tmp_path / "gated.toml", [SCREENED, set_line(wanted).removeprefix("--set ").strip("'")])
+    standing = {
+        (task, gate.name): getattr(gate, KINDS[gate.name].threshold)
+        for task, gates in gated_tasks(changed).items()
+        for gate in gates
     }
+    assert standing == wanted
 
 
 @pytest.mark.parametrize("every_pair", [False, True])
@@ -154,21 +192,49 @@ def test_populations_equal_the_panel_asked_pair_by_pair(recipe: Recipe, candidat
         cosines = gate.open("cpu")(rows.take(pa.array(wanted))).to_numpy()
         accepted = set(_passed(rows, list(panel.values())))
         assert found.ordered == len(pairs)
-        np.testing.assert_array_equal(np.sort(found.cosine), np.sort(cosines))
-        assert sorted(zip(found.cosine.tolist(), found.accepted.tolist(), strict=True)) == sorted(
+        np.testing.assert_array_equal(np.sort(found.scores), np.sort(cosines))
+        assert sorted(zip(found.scores.tolist(), found.accepted.tolist(), strict=True)) == sorted(
             zip(cosines.tolist(), (row in accepted for row in wanted), strict=True)
         )
         assert found.accepted.any()
         assert found.standing == 0.9
 
 
+def test_a_screen_is_opened_wide_and_reported_with_the_other_gate(
+    recipe: Recipe, candidates: pa.Table, tmp_path: Path
+) -> None:
+    strict = f"{SCREENED} tasks.paraphrase.panel.screen.min_probability=1 tasks.paraphrase.panel.screen.threads=1"
+    screened = load(tmp_path / "gated.toml", [strict])
+    alone = next(answers(recipe, candidates))
+    cosine, screen = (found for found in answers(screened, candidates) if found.task == "paraphrase")
+    np.testing.assert_array_equal(cosine.scores, alone.scores)
+    np.testing.assert_array_equal(cosine.accepted, alone.accepted)
+    np.testing.assert_array_equal(screen.accepted, alone.accepted)
+    assert (cosine.gate, screen.gate, cosine.gates, screen.gates) == ("similarity", "screen", 2, 2)
+    assert screen.standing == 1.0 and not np.isnan(screen.scores).any()
+    assert screen.at(0.0).passed == len(screen.scores)
+    text = "\n".join(of_task([cosine, screen], "every pair", 0.99))
+    assert text.count("<- chosen") == 2 and "all gates together: recall 1.0000" in text
+
+
+def test_a_screen_is_asked_before_a_judge_whose_table_stands_before_its_own(
+    recipe: Recipe, candidates: pa.Table, tmp_path: Path
+) -> None:
+    nothing = f"{SCREENED} tasks.paraphrase.panel.screen.threads=1 tasks.paraphrase.panel.entailment.min_probability=1"
+    screened = load(tmp_path / "gated.toml", [nothing])
+    assert list(screened.tasks["paraphrase"].panel)[-1] == "screen"
+    assert screened.panel("paraphrase").names[-3:] == ("screen", "entailment", "reverse_entailment")
+    _, screen = (found for found in answers(screened, candidates) if found.task == "paraphrase")
+    assert not screen.accepted.any() and not np.isnan(screen.scores).any()
+
+
 def test_a_share_of_every_pair(recipe: Recipe, candidates: pa.Table) -> None:
     some, every = (list(answers(recipe, candidates, share)) for share in (0.5, 1.0))
     for few, all_of_them in zip(some, every, strict=True):
         assert few.ordered == round(all_of_them.ordered / 2)
-        assert 0 < len(few.cosine) < len(all_of_them.cosine) < all_of_them.ordered
-        kept = zip(all_of_them.cosine.tolist(), all_of_them.accepted.tolist(), strict=True)
-        assert set(zip(few.cosine.tolist(), few.accepted.tolist(), strict=True)) < set(kept)
+        assert 0 < len(few.scores) < len(all_of_them.scores) < all_of_them.ordered
+        kept = zip(all_of_them.scores.tolist(), all_of_them.accepted.tolist(), strict=True)
+        assert set(zip(few.scores.tolist(), few.accepted.tolist(), strict=True)) < set(kept)
 
 
 def _fit(recipe: Recipe, texts: tuple[str, ...]) -> list[str]:

@@ -91,6 +91,7 @@ THRESHOLD = {
     "fluency": ("max_rise", 1.0),
     "seams": ("max_surprise", 8.0),
     "fragments": ("max_awaited", 0.5),
+    "screen": ("min_probability", 0.5),
     "entailment": ("min_probability", 0.5),
     "reverse_entailment": ("min_probability", 0.5),
 }

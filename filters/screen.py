@@ -1,0 +1,41 @@
+"""Screen: a small NLI model says first what a large one need not be asked."""
+
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from filters.base import Role, Scorer
+from filters.entailment import Entailment, probabilities
+from filters.nli_judge import Ask
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Screen(Entailment):
+    """P(source entails target) by a small model, in 0..1; with `both_ways` the lesser of that and P(target entails
+    source). Null where either is null or blank.
+
+    Source: ours, as a second gate before a judge that costs much more; Impossible Distillation asks its judge about all
+    pairs.
+    Why: it stands before the judge wherever its table stands. It has to lose next to nothing of what the judge would accept, so its threshold is set by `make calibrate-gate`
+    and no probability of the judge's own: 0.02 is only a start. No recipe asks it by default: past the other cheap
+    filters so little is left that nli-mpnet is asked as soon (docs/bench.md).
+    """
+
+    name: ClassVar[str] = "screen"
+    role: ClassVar[Role | None] = "screen"
+
+    min_probability: float = Field(default=0.02, ge=0, le=1)
+    both_ways: bool = False
+
+    def open(self, device: str) -> Scorer:
+        ask = self.ask(device)
+        return lambda rows: self._lesser(rows, ask)
+
+    def _lesser(self, rows: pa.Table, ask: Ask) -> pa.Array:
+        there = probabilities(rows, ask, "source", "target")
+        if not self.both_ways:
+            return there
+        return pc.min_element_wise(there, probabilities(rows, ask, "target", "source"), skip_nulls=False)
