@@ -107,6 +107,10 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(r"\1", _BRACKET.sub(lambda found: _BRACKETS[found.group().lower()], text))
 
 
+_INITIALS = re.compile(r"^(?:(?:[^\W\d_]\.){2,}|.)")
+"""What is upper case at the beginning: a letter, or all of "u.s."."""
+
+
 def readable(text: str, convention: Convention) -> str:
     """A source as people write it, for a model to read: spaces closed up, brackets and quotes back, first letter upper.
 
@@ -114,7 +118,7 @@ def readable(text: str, convention: Convention) -> str:
     """
     if convention.tokenise:
         text = _detokenised(text)
-    return text[:1].upper() + text[1:] if convention.lowercase else text
+    return _INITIALS.sub(lambda found: found.group().upper(), text, count=1) if convention.lowercase else text
 
 
 def _detokenised(text: str) -> str:

@@ -123,6 +123,11 @@ def _check_kind(config: Any, reference: str) -> None:
 
 def _check_vocabulary(model: Any, tokenizer: Any, reference: str) -> None:
     entries, rows = len(tokenizer), model.get_input_embeddings().num_embeddings
+    if entries < rows / 2:  # transformers makes a tokenizer without entries where there is no file of one
+        raise StudentError(
+            f"student {reference}: its tokenizer has {entries} entries for weights of {rows}; "
+            "wanted its tokenizer files (tokenizer.json) beside the weights"
+        )
     if entries > rows:
         raise StudentError(
             f"student {reference}: its tokenizer has {entries} entries, its weights {rows}; "

@@ -1,6 +1,7 @@
 """`python -m student rewrite`: sentences in, rewrites out."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -19,7 +20,7 @@ AT_ONCE = 2048
 RewriteAll = Callable[[Sequence[str]], list[list[Rewrite]]]
 """Sources in, the rewrites of each out."""
 
-Sentence = Annotated[str, typer.Argument(help="One sentence; else --file, else one a line from standard input.")]
+Sentence = Annotated[str | None, typer.Argument(help="One sentence; else --file, else one a line from standard input.")]
 Task = Annotated[str, typer.Option(help="One of the tasks that the student learned.")]
 Lines = Annotated[Path | None, typer.Option(help="Text, one sentence a line, or .jsonl with the key `source`.")]
 Length = Annotated[str, typer.Option(help="shortest, short, medium, long or full; default: not asked.")]
@@ -27,14 +28,14 @@ Novelty = Annotated[str, typer.Option(help="copied, mixed or rewritten; default:
 Samples = Annotated[int, typer.Option(min=1, max=256, help="Rewrites of each sentence.")]
 Temperature = Annotated[float, typer.Option(min=0, max=5, help="0: by beam search.")]
 Seed = Annotated[int, typer.Option(min=0, help="Draws the samples.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads to compute with.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Threads = Annotated[int, typer.Option(min=1, max=256, help="Threads to compute with.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
 Respell = Annotated[bool, typer.Option(help="Spell a word that nobody knows as the source's that it nearly is.")]
 Form = Annotated[Literal["text", "jsonl"], typer.Option("--format", help="text: rewrites alone.")]
 
 
 def rewrite(
-    sentence: Sentence = "",
+    sentence: Sentence = None,
     model: Annotated[
         Path, typer.Option(help="The folder of a trained student: data/runs/RUN/round-1/student/model.")
     ] = (Path("data/runs/news/round-1/student/model")),
@@ -54,11 +55,12 @@ def rewrite(
     from student.generate import Rewriter
     from student.settings import Decoding
 
-    wanted = controls(length, novelty)
+    lines, wanted = sources(sentence, file), controls(length, novelty)
+    check_device(device)
     decoding = replace(Decoding(), samples=samples, temperature=temperature, respell=respell)
     student = Rewriter(model, threads=threads, device=device, decoding=decoding)
     student.instruction(task)
-    write_all(lambda batch: student.rewrite(task, batch, wanted, seed), sources(sentence, file), task, form)
+    write_all(lambda batch: student.rewrite(task, batch, wanted, seed), lines, task, form)
 
 
 def controls(length: str, novelty: str) -> Controls:
@@ -67,6 +69,19 @@ def controls(length: str, novelty: str) -> Controls:
         if value and value not in known:
             raise StudentError(f"{name} {value!r}: wanted one of {', '.join(known)}")
     return Controls(length, novelty)
+
+
+def check_device(device: str) -> None:
+    """A device that is not there is told before a model is loaded."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise StudentError(f"--device {device!r}: wanted cpu, cuda or cuda:N")
+    if device == "cpu":
+        return
+    import torch
+
+    there = torch.cuda.device_count()
+    if int(device.partition(":")[2] or 0) >= there:
+        raise StudentError(f"--device {device}: there are {there} GPUs that torch {torch.__version__} can use")
 
 
 def write_all(rewrite_all: RewriteAll, lines: Iterator[str], task: str, form: str, at_once: int = AT_ONCE) -> None:
@@ -81,5 +96,5 @@ def _print(source: str, found: Sequence[Rewrite], task: str, form: str) -> None:
     if form == "text":
         print("\n".join(texts), flush=True)
         return
-    judged = {"faults": [each.faults for each in found]} if any(each.faults is not None for each in found) else {}
+    judged = {"faults": [each.faults for each in found]} if all(each.faults is not None for each in found) else {}
     print(json.dumps({"task": task, "source": source, "rewrites": texts, **judged}, ensure_ascii=False), flush=True)

@@ -20,6 +20,12 @@ _TWICE = re.compile(r"(?<!\S)(\w+)\s+\1(?=[\s.,;:!?]|$)")
 """A word and at once the same: "was awarded awarded"."""
 
 
+_MARKS_AT_END = re.compile(r"[.,;:]+[.,;:]$")
+_ENDED = re.compile(r"""[.?!…]['"’”)\]]*\s*$""")
+BROKEN = "\ufffd"
+"""Stands for bytes that are no character."""
+
+
 def whole_words(tokenizer: Any) -> frozenset[str]:
     """Words that the vocabulary has as one piece, folded: common ones, which cannot be put together wrongly. A figure
     is known only from the source, and so is a single letter, but for "a" and "I"."""
@@ -46,10 +52,25 @@ def repeats(source: str, text: str, front: Set[str]) -> bool:
 
 def slips(source: str, text: str, known: Set[str]) -> int:
     """Words and figures of the text that neither the source nor `known` has, words said twice running that the source
-    does not, and one more for an end at a period that stands inside the source."""
+    does not, broken characters and marks, and one more for an end at a period that stands inside the source."""
     own = set(words_of(source))
     strange = sum(word not in own and word not in known for word in words_of(text))
-    return strange + len(_twice(text) - _twice(source)) + stops_short(source, text)
+    return strange + len(_twice(text) - _twice(source)) + broken_marks(source, text) + stops_short(source, text)
+
+
+def broken_marks(source: str, text: str) -> int:
+    """What is wrong with a text's marks and not with its source's: a quotation or bracket left open, two marks for an
+    end ("Corp.."), no mark at the end, and a character that was cut in two."""
+    ends = _MARKS_AT_END.search(text)
+    doubled = ends is not None and ends.group() not in source
+    endless = bool(text.strip()) and _ENDED.search(source) is not None and _ENDED.search(text) is None
+    left_open = sum(_open(text, pair) and not _open(source, pair) for pair in ('""', "“”", "()", "[]"))
+    return doubled + endless + left_open + (BROKEN in text and BROKEN not in source)
+
+
+def _open(text: str, pair: str) -> bool:
+    first, second = pair[0], pair[1]
+    return bool(text.count(first) % 2) if first == second else text.count(first) != text.count(second)
 
 
 def _twice(text: str) -> set[str]:

@@ -154,7 +154,9 @@ def about(folder: Path) -> dict[str, Any]:
         found = json.loads((folder / ABOUT).read_text())
     except (OSError, ValueError):
         raise StudentError(f"{folder}: no {ABOUT} in it; wanted the folder of a trained student") from None
-    return dict(found)
+    if not isinstance(found, dict) or not isinstance(found.get("tasks"), dict):
+        raise StudentError(f"{folder / ABOUT}: it names no tasks; wanted the folder of a trained student")
+    return found
 
 
 def _trained(progress: Progress, cut: int) -> Trained:

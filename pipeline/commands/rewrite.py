@@ -24,6 +24,7 @@ from student.rewrite_command import (
     Task,
     Temperature,
     Threads,
+    check_device,
     controls,
     write_all,
 )
@@ -34,7 +35,7 @@ AT_ONCE = 128
 
 def rewrite(
     run: Annotated[str, typer.Option(help="Name of the run, a folder of data/runs.")],
-    sentence: Sentence = "",
+    sentence: Sentence = None,
     round_number: Annotated[int, typer.Option("--round", min=0, help="Which student; 0: the last.")] = 0,
     task: Task = "summary",
     file: Lines = None,
@@ -62,12 +63,13 @@ def rewrite(
     from student.settings import Decoding
     from student.sources import sources
 
+    lines, wanted = sources(sentence, file), controls(length, novelty)
+    check_device(device)
     model, recipe = _student_and_recipe(run, round_number, task)
     decoding = replace(Decoding(), samples=samples, temperature=temperature, respell=respell)
-    wanted = controls(length, novelty)
     student = Rewriter(model, threads=threads, device=device, decoding=decoding)
     student.instruction(task)  # a task it did not learn is refused before anything is loaded
-    rate, lines, passing = panel_rating(recipe, device), sources(sentence, file), Passing(only_passed)
+    rate, passing = panel_rating(recipe, device), Passing(only_passed, form == "text")
     with fixed_threads(threads):
         write_all(
             lambda batch: passing.of(student.rewrite(task, batch, wanted, seed, rate)), lines, task, form, AT_ONCE
@@ -78,9 +80,13 @@ def rewrite(
 
 @dataclass
 class Passing:
-    """Counts the sentences with a rewrite that has no fault; leaves out the others' where `only` is asked for."""
+    """Counts the sentences with a rewrite that has no fault; leaves out those that have where `only` is asked for.
+
+    `blanks`: a blank one stands in the place of each that is left out, so that as many lines are written as ever.
+    """
 
     only: bool
+    blanks: bool
     sentences: int = 0
     passed: int = 0
 
@@ -88,7 +94,12 @@ class Passing:
         clean = [[row for row in rows if row.faults == 0] for rows in found]
         self.sentences += len(found)
         self.passed += sum(map(bool, clean))
-        return clean if self.only else found
+        if not self.only:
+            return found
+        return [self._filled(rows, len(all_of_them)) for rows, all_of_them in zip(clean, found, strict=True)]
+
+    def _filled(self, rows: list[Rewrite], lines: int) -> list[Rewrite]:
+        return rows + [Rewrite("", 0.0, 0, True)] * (lines - len(rows)) if self.blanks else rows
 
     def said(self) -> str:
         rest = self.sentences - self.passed

@@ -58,6 +58,8 @@ def test_sources_are_put_together_for_a_reader() -> None:
     assert "rose #.# percent in september, the" in readable(GIGAWORD[1], convention)
     assert "(boj) couldn't say" in readable(GIGAWORD[2], convention)
     assert readable("", convention) == ""
+    assert readable("u.s. officials met u.s. envoys .", convention).startswith("U.S. officials met u.s. envoys")
+    assert readable("a. smith", convention) == "A. smith"
 
 
 @pytest.mark.parametrize("text", GIGAWORD)

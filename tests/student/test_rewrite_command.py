@@ -1,7 +1,9 @@
 """`python -m student rewrite`: sentences in from anywhere, rewrites out; every mistake is one line and exit code 2."""
 
+import gzip
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +57,26 @@ def test_a_sentence_a_file_and_standard_input_say_the_same(ask: Call, tmp_path: 
     ]
 
 
+def test_packed_files_upper_case_names_and_marks_of_byte_order(ask: Call, tmp_path: Path) -> None:
+    texts = sentences(2, 4)
+    rows = "".join(json.dumps({"source": text}) + "\n" for text in texts)
+    (tmp_path / "ROWS.JSONL").write_text(rows)
+    with gzip.open(tmp_path / "rows.jsonl.gz", "wt") as packed:
+        packed.write(rows)
+    wanted = ask(stdin="\n".join(texts).encode())
+    assert wanted[0] == 0 and wanted[1]
+    for name in ("ROWS.JSONL", "rows.jsonl.gz"):
+        assert ask("--file", str(tmp_path / name)) == wanted
+    assert ask(stdin=("\ufeff" + "\n".join(texts)).encode()) == wanted
+    assert ask(stdin="\n".join(f"\x1b{text}\x07" for text in texts).encode()) == wanted
+
+
+def test_no_standard_input(ask: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("io.TextIOWrapper", lambda *_, **__: None)
+    code, out, error = ask()
+    assert (code, out) == (2, "") and "standard input: it is closed" in error
+
+
 def test_another_task_samples_and_a_length(ask: Call) -> None:
     text = sentences(1, 4)[0]
     drawn = ["--samples", "3", "--temperature", "1", "--seed", "2"]
@@ -83,6 +105,12 @@ def test_no_sentence_at_all_is_no_rewrite(ask: Call) -> None:
         (["A.", "--length", "tiny"], "--length 'tiny': wanted one of shortest, short, medium, long, full"),
         (["A.", "--novelty", "new"], "--novelty 'new': wanted one of copied, mixed, rewritten"),
         (["   "], "sentence, line 1: it is blank"),
+        ([""], "sentence, line 1: it is blank"),
+        (["A \udcff b."], "sentence, line 1: not UTF-8"),
+        (["A.", "--file", "none.txt"], "a sentence and --file none.txt: wanted one of the two"),
+        (["A.", "--device", "gpu"], "--device 'gpu': wanted cpu, cuda or cuda:N"),
+        (["A.", "--device", ""], "--device '': wanted cpu, cuda or cuda:N"),
+        (["A.", "--device", "cuda:77"], "--device cuda:77: there are"),
         (["--file", "none.txt"], "none.txt: no such file"),
         (["--file", "."], ".: no such file"),
     ],
@@ -96,7 +124,12 @@ def test_mistakes_in_what_is_asked(ask: Call, words: list[str], said: str) -> No
     ("name", "content", "said"),
     [
         ("a.txt", b"One.\n\nTwo.\n", "a.txt, line 2: it is blank"),
-        ("a.txt", "é".encode("latin-1"), "a.txt, after line 0: not UTF-8"),
+        ("a.txt", b"One.\nTwo.\n" + "é".encode("latin-1"), "a.txt, line 3: not UTF-8"),
+        ("a.jsonl", b'{"source": "A \\ud800 b."}\n', "a.jsonl, line 1: its text has half of a surrogate pair"),
+        ("a.CSV", b"source\nOne.\n", "a.CSV: its lines are no sentences"),
+        ("a.parquet", b"PAR1", "a.parquet: its lines are no sentences"),
+        ("a.txt.gz", b"One.\n", "a.txt.gz: it cannot be read"),
+        ("a.txt", b"One.\n" * 3000 + b"\n", "a.txt, line 3001: it is blank"),
         ("a.jsonl", b'{"source": "A."}\n{"source": null}\n', "a.jsonl, line 2: wanted a JSON object with text"),
         ("a.jsonl", b'{"text": "A."}\n', "a.jsonl, line 1: wanted a JSON object"),
         ("a.jsonl", b"[1]\n", "a.jsonl, line 1: wanted a JSON object"),
@@ -111,9 +144,25 @@ def test_mistakes_in_a_file(ask: Call, tmp_path: Path, name: str, content: bytes
 
 
 def test_mistakes_on_standard_input(ask: Call) -> None:
-    for stdin, said in ((b"One.\n\n", "standard input, line 2: it is blank"), (b"\xff\xfe", "not UTF-8")):
+    for stdin, said in ((b"One.\n\n", "standard input, line 2: it is blank"), (b"\xff\xfe", "line 1: not UTF-8")):
         code, _, error = ask(stdin=stdin)
         assert code == 2 and said in error and error.count("\n") == 1
+
+
+def test_a_student_that_is_not_whole(call: Call, tmp_path: Path, tiny_student: Path) -> None:
+    for number, (name, content, said) in enumerate(
+        (
+            ("student.json", "{}", "it names no tasks"),
+            ("student.json", "[]", "it names no tasks"),
+            ("tokenizer*", None, "wanted its tokenizer files"),
+        )
+    ):
+        folder = tmp_path / str(number)
+        shutil.copytree(tiny_student, folder)
+        for file in folder.glob(name):
+            file.unlink() if content is None else file.write_text(content)
+        code, out, error = call("rewrite", "A.", "--model", str(folder))
+        assert (code, out) == (2, "") and said in error and error.count("\n") == 1, name
 
 
 def test_a_folder_without_a_student(call: Call, tmp_path: Path, tiny_t5: Path) -> None:

@@ -19,27 +19,49 @@ KNOWN = frozenset({"the", "money"})
     ("text", "number"),
     [
         ("Officials said that Pinochet spent the money.", 0),
-        ("officials SAID", 0),
+        ("officials SAID.", 0),
         ("Officialsday said on Thursday.", 1),
         ("Officialsday said on Wednesday in zürichs.", 3),
         ("He spent 78.", 3),  # "he", a figure that is none of the source's, and the end
         ("Pinochet spent 79.1 percent.", 1),
         ("Officials said that Gen.", 1),
         ("Officials said that U.", 2),  # no word of the source's, and the end
-        ("U.S. aid", 0),
+        ("U.S. aid.", 0),
         ("Pinochet's aid isn't officials’ aid.", 2),  # "is" and "not": what stands behind an apostrophe is no word
-        ("U.Senate aid in Zürich", 1),
+        ("U.Senate aid in Zürich.", 1),
         ("Pinochet spent 78 percent.", 1),
         ("Pinochet spent aid in Zürich.", 0),
         ("", 0),
         (" . ", 0),
-        ("日本", 1),
+        ("日本.", 1),
         ("Officials said said on Thursday on  on Thursday.", 2),
-        ("Officials, officials said that that-on U.S. U.S. aid", 0),  # in an apposition, and with more than letters
+        ("Officials, officials said that that-on U.S. U.S. aid.", 0),  # in an apposition, and with more than letters
     ],
 )
 def test_slips_are_counted(text: str, number: int) -> None:
     assert slips(SOURCE, text, KNOWN) == number
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "number"),
+    [
+        ("He joined Acme Corp. in May.", "He joined Acme Corp..", 1),  # instead of "Corp.", which is a slip as well
+        ("He joined Acme Corp. in May.", "He joined Acme Corp.", 1),
+        ("He left it, a year ago, in May.", "He left it, a year ago,.", 1),
+        ("He left it ... in May.", "He left it..", 0),
+        ("He left in May.", "He left in May", 1),
+        ("He left in May", "He left", 0),
+        ('He said "it is in May."', 'He said "it is in May."', 0),
+        ('He said "it is in May."', 'He said "it is in May.', 1),
+        ("He said “it” (in May).", "He said “it (in May.", 2),
+        ("He said 1) it 2) May.", "He said 1) it.", 0),
+        ("He said ( it in May.", "He said ( it.", 0),
+        ("He said it in May 😀.", "He said it \ufffd.", 1),
+        ("He said it \ufffd in May.", "He said it \ufffd.", 0),
+    ],
+)
+def test_broken_marks(source: str, text: str, number: int) -> None:
+    assert slips(source, text, frozenset()) == number
 
 
 def test_what_the_source_says_twice_may_be_said_twice() -> None:
