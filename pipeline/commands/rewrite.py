@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,11 @@ AT_ONCE = 128
 """Sentences at a time: sixteen beams of each are judged before the first is printed."""
 
 
+OnlyPassed = Annotated[
+    bool, typer.Option("--only-passed", help="Leave out what the panel would drop; as text a blank line for each.")
+]
+
+
 def rewrite(
     run: Annotated[str, typer.Option(help="Name of the run, a folder of data/runs.")],
     sentence: Sentence = None,
@@ -48,9 +54,7 @@ def rewrite(
     device: Device = "cpu",
     respell: Respell = True,
     form: Form = "text",
-    only_passed: Annotated[
-        bool, typer.Option("--only-passed", help="Nothing, a blank line as text, where the panel would drop them all.")
-    ] = False,
+    only_passed: OnlyPassed = False,
 ) -> None:
     """Rewrite sentences with a run's student; of its beams the one that the run's panel likes best.
 
@@ -70,10 +74,9 @@ def rewrite(
     student = Rewriter(model, threads=threads, device=device, decoding=decoding)
     student.instruction(task)  # a task it did not learn is refused before anything is loaded
     rate, passing = panel_rating(recipe, device), Passing(only_passed, form == "text")
+    write = partial(student.rewrite, task, controls=wanted, seed=seed, rate=rate)
     with fixed_threads(threads):
-        write_all(
-            lambda batch: passing.of(student.rewrite(task, batch, wanted, seed, rate)), lines, task, form, AT_ONCE
-        )
+        write_all(lambda batch: passing.of(write(batch)), lines, task, form, AT_ONCE)
     if passing.sentences:
         print(passing.said(), file=sys.stderr)
 
