@@ -71,7 +71,7 @@ class Coded:
 
 def code(prompts: Sequence[str], targets: Sequence[str], tokenizer: Any, windows: tuple[int, int]) -> Coded:
     """Tokenise; what is longer than its window (source, target) loses its end, keeps the end token, and is counted."""
-    sides = [tokenizer(list(texts)).input_ids if texts else [] for texts in (prompts, targets)]
+    sides = [tokenizer(list(texts), verbose=False).input_ids if texts else [] for texts in (prompts, targets)]
     cut = sum(len(x) > windows[0] or len(y) > windows[1] for x, y in zip(sides[0], sides[1], strict=True))
     short = [
         [ids if len(ids) <= most else [*ids[: most - 1], tokenizer.eos_token_id] for ids in side]

@@ -70,7 +70,7 @@ def batched(sizes: Sequence[int], budget: int) -> Iterable[list[int]]:
 
 def coded(texts: Sequence[str], tokenizer: Any, most: int) -> list[list[int]]:
     """Token ids with their end token; too long ones are cut, and a warning says how many."""
-    ids = tokenizer(list(texts)).input_ids if texts else []
+    ids = tokenizer(list(texts), verbose=False).input_ids if texts else []
     long = sum(len(row) > most for row in ids)
     if long:
         LOG.warning("%d of %d sources are longer than %d tokens and lose their end", long, len(ids), most)

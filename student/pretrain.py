@@ -139,7 +139,7 @@ class Examples:
 
     def __init__(self, texts: Sequence[str], tokenizer: Any, spec: PretrainSpec) -> None:
         self.texts, self.tokenizer, self.spec = texts, tokenizer, spec
-        self.sizes = [min(len(ids), spec.most_tokens) for ids in tokenizer(list(texts)).input_ids]
+        self.sizes = [min(len(ids), spec.most_tokens) for ids in tokenizer(list(texts), verbose=False).input_ids]
         self.sentinels = tokenizer.convert_tokens_to_ids([f"<extra_id_{n}>" for n in range(SENTINELS)])
         self.epoch = -1
         self._plan(0)
