@@ -60,8 +60,8 @@ distill: setup ## students and what they write: ROUND=r ends with student r
 evaluate: setup ## students against baselines: RUN=name DATA=rows.jsonl TASK=summary|paraphrase CONTROLS='short rewritten'
 	$(PIPELINE) evaluate $(LOOK) --data '$(DATA)' --task '$(TASK)' $(foreach word,$(CONTROLS),--controls '$(word)')
 
-rewrite: setup ## sentences of FILE rewritten by a run's student, chosen by its panel: RUN=name TASK=summary|paraphrase
-	$(PIPELINE) rewrite $(LOOK) --task '$(TASK)' --file '$(FILE)'
+rewrite: setup ## sentences of FILE rewritten by a run's student, chosen by its panel: RUN=name TASK=summary|paraphrase ONLY_PASSED=1
+	$(PIPELINE) rewrite $(LOOK) --task '$(TASK)' --file '$(FILE)' $(if $(ONLY_PASSED),--only-passed)
 
 diversity: setup ## the corpus beside other sets: RUN=name AGAINST='file[:column] ...'
 	$(PIPELINE) diversity $(LOOK) $(foreach file,$(AGAINST),--against '$(file)')
