@@ -106,7 +106,7 @@ def status(run: RunName = "news", as_json: Annotated[bool, typer.Option("--json"
 def show(
     run: RunName = "news",
     number: Annotated[int, typer.Option("-n", min=1, help="Kept pairs to show, and as many rejected ones.")] = 5,
-    seed: Annotated[int | None, typer.Option(help="Draws the pairs; default: another draw every time.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Draws the pairs; default: another draw every time.")] = None,
     round_number: Annotated[int, typer.Option("--round", min=0, help="The teacher's pairs (0), or a student's.")] = 0,
 ) -> None:
     """Random kept and rejected pairs with scores and reasons."""

@@ -7,13 +7,16 @@ be used is refused with its number and a reason, and counted; it never becomes a
 import gzip
 import hashlib
 import json
+import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 from student.errors import StudentError
+
+LOG = logging.getLogger(__name__)
 
 SOURCE_NAMES = ("source", "document", "article", "text", "input", "sentence", "sentence1", "question1", "original")
 REFERENCE_NAMES = (
@@ -84,14 +87,17 @@ def read_benchmark(path: Path, limit: int | None = None) -> Benchmark:
     return Benchmark(stem(path), tuple(sources), tuple(references), tuple(refused), columns)
 
 
-def read_texts(path: Path, column: str = "", limit: int | None = None) -> list[str]:
-    """The texts of one column, lists flattened, anything else left out; default: the first source column there is."""
-    found = (text for _, row in _rows(path) if row for text in _texts(row, column))
-    texts = list(islice(found, limit))
+def read_texts(path: Path, column: str = "") -> list[str]:
+    """The texts of one column, lists flattened; default: the first source column there is. Rows without one are left
+    out, and a warning says how many."""
+    rows = [_texts(row, column) if row else [] for _, row in _rows(path)]
+    texts = list(chain.from_iterable(rows))
     if not texts:
         raise StudentError(
             f"{path}: no text in column {column or 'of ' + ', '.join(SOURCE_NAMES)}: name one: FILE:column"
         )
+    if without := rows.count([]):
+        LOG.warning("%s: %d of %d rows have no text there and are left out", path, without, len(rows))
     return texts
 
 

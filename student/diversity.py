@@ -40,7 +40,7 @@ def diversity(sets: Mapping[str, Sequence[str]], seed: int = 0) -> tuple[dict[st
     sample = min(SELF_BLEU_SAMPLE, *(len(mixed[name]) for name in streams if len(streams[name]) >= FEWEST_WORDS), 10**9)
     found = {
         name: lexical(stream[:size] if len(stream) >= FEWEST_WORDS else [])
-        | {"self_bleu": self_bleu(_spaced(mixed[name][:sample]))}
+        | {"self_bleu": self_bleu(_spaced(mixed[name][:sample])) if len(stream) >= FEWEST_WORDS else float("nan")}
         for name, stream in streams.items()
     }
     return found, size

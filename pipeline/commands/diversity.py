@@ -11,7 +11,7 @@ def diversity(
         list[str] | None, typer.Option(help="Another set: FILE or FILE:column (.jsonl, .jsonl.gz, .parquet).")
     ] = None,
     round_: Annotated[int, typer.Option("--round", min=0, help="Whose corpus: 0 is the teacher's.")] = 0,
-    seed: Annotated[int, typer.Option(help="Draws the texts.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the texts.")] = 0,
 ) -> None:
     """Distinct n-grams, MTLD, MSTTR, entropy and self-BLEU at equal numbers of words."""
     from pipeline.evaluation.diversity import compare, page, write

@@ -14,7 +14,7 @@ def second_opinion(
         typer.Option(help="An NLI model that chose nothing; default: the embedded one that did not judge the task."),
     ] = "",
     rejected: Annotated[int, typer.Option(min=0, help="Rejected pairs of each task to ask about as well.")] = 200,
-    seed: Annotated[int, typer.Option(help="Draws the rejected pairs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the rejected pairs.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the judge.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:

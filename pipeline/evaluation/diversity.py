@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,10 @@ class Varied:
 
 def compare(run: Run, round_number: int, against: Sequence[str], seed: int) -> Varied:
     """Both sides of every task of a round's corpus, and the sets named by `against` (FILE or FILE:column)."""
-    sets = corpus_texts(run, round_number) | dict(map(named_texts, against))
+    named = [named_texts(each) for each in against]
+    if twice := [name for name, count in Counter(name for name, _ in named).items() if count > 1]:
+        raise UserError(f"--against: several sets are called {twice[0]!r}: rename a file, each needs a name of its own")
+    sets = corpus_texts(run, round_number) | dict(named)
     found, size = diversity(sets, seed)
     whole = {name: {"texts": float(len(texts)), "length": _mean_length(texts)} for name, texts in sets.items()}
     return Varied(run.name, size, seed, {name: whole[name] | found[name] for name in sets})

@@ -76,10 +76,10 @@ def evaluate_run(run: Run, recipe: Recipe, asked: Asked, rewrite: Rewrite = best
     outsider = outside_judge(recipe, asked.task, asked.judge) if asked.faithfulness else ""
     judge = faithfulness(outsider, asked.task) if outsider else None
     benchmark = read_benchmark(asked.data, asked.limit)
+    folder = _folder(run, asked, benchmark)
     systems = _systems(run, recipe, asked, benchmark, students, rewrite)
     options = Options(_encoder(recipe), judge, outsider, asked.resamples, asked.seed)
     found = evaluate(benchmark, asked.task, systems, options, _made(run, recipe, asked))
-    folder = _folder(run, asked, benchmark)
     _write(folder, found, systems)
     return found, folder
 
@@ -174,9 +174,26 @@ def _made(run: Run, recipe: Recipe, asked: Asked) -> dict[str, object]:
 
 
 def _folder(run: Run, asked: Asked, benchmark: Benchmark) -> Path:
-    """A part of a benchmark has a folder of its own: it never takes the place of the whole."""
+    """A part of a benchmark has a folder of its own: it never takes the place of the whole. So have the rows of another
+    file of the same name, by their digest. It is made now, for a place that cannot be written is told before the work.
+    """
     part = f"-first-{asked.limit}" if asked.limit is not None else ""
-    return run.folder / "evaluation" / f"{benchmark.name}-{asked.task}{part}"
+    folder = run.folder / "evaluation" / f"{benchmark.name}-{asked.task}{part}"
+    if _digest(folder) not in ("", benchmark.digest()):
+        folder = folder.with_name(f"{folder.name}-{benchmark.digest()[:8]}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: it cannot be written: {error.strerror}: make room for it") from None
+    return folder
+
+
+def _digest(folder: Path) -> str:
+    """Of the rows whose results stand in a folder; "" where none do."""
+    try:
+        return str(json.loads((folder / "results.json").read_text(encoding="utf-8"))["made"]["data_digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _write(folder: Path, found: Evaluation, systems: dict[str, list[str]]) -> None:

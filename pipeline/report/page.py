@@ -59,15 +59,17 @@ def sections(run: Run) -> list[Section]:
 def write_report(run: Run, out: Path | None = None) -> tuple[Path, Path]:
     """Write the page and its twin; returns both paths. `out`: the page's file, instead of report.html of the run."""
     page = out or run.folder / "report.html"
-    twin = page.with_suffix(".md")
     if page.suffix not in (".html", ".htm"):
         raise UserError(f"--out {page}: wanted a file that ends in .html: the twin beside it ends in .md")
+    twin = page.with_suffix(".md")
+    if out and twin.exists() and not page.exists():
+        raise UserError(f"--out {page}: its twin {twin} would take the place of what is there: give another file")
     found = sections(run)
-    try:
-        write_atomically(page, as_html(run.name, found).encode())
-        write_atomically(twin, as_markdown(run.name, found).encode())
-    except OSError as error:
-        raise UserError(f"--out {page}: cannot be written: {error.strerror}: give another file") from None
+    for file, text in ((page, as_html(run.name, found)), (twin, as_markdown(run.name, found))):
+        try:
+            write_atomically(file, text.encode())
+        except OSError as error:
+            raise UserError(f"--out {page}: {file} cannot be written: {error.strerror}: give another file") from None
     return page, twin
 
 

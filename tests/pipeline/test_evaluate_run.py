@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -87,6 +88,31 @@ def test_a_second_time_gives_the_same_and_asks_no_teacher(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_another_file_of_the_same_name_takes_no_ones_place(
+    run: Run, recipe: Recipe, data: Path, tmp_path: Path
+) -> None:
+    asked = Asked(data, "summary", teacher=False, resamples=10)
+    _, folder = evaluate_run(run, recipe, asked)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    other = tmp_path / "elsewhere" / data.name
+    other.parent.mkdir()
+    other.write_text(json.dumps({"source": "The port is closed today.", "reference": "Port closed."}) + "\n")
+    found, place = evaluate_run(run, recipe, replace(asked, data=other))
+    assert place.name == f"{folder.name}-{found.benchmark.digest()[:8]}"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert evaluate_run(run, recipe, asked)[1] == folder
+    page = (place / "results.md").read_text()
+    assert "**" not in page.partition("copy - ")[2] and "first 8 words - copy | +0.0 |" in page  # one row: no interval
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(run: Run, recipe: Recipe, data: Path) -> None:
+    add_student(run, 1)
+    run.folder.mkdir(exist_ok=True)
+    (run.folder / "evaluation").write_text("")
+    with pytest.raises(UserError, match=r"evaluation.*cannot be written"):
+        evaluate_run(run, recipe, Asked(data, "summary"), lambda *_: pytest.fail("a student was asked"))
+
+
 def test_rounds_limit_and_no_teacher(run: Run, recipe: Recipe, data: Path) -> None:
     add_student(run, 1)
     add_student(run, 3)
@@ -99,7 +125,7 @@ def test_rounds_limit_and_no_teacher(run: Run, recipe: Recipe, data: Path) -> No
 def test_students_are_also_asked_for_something(run: Run, recipe: Recipe, data: Path) -> None:
     add_student(run, 1)
     about = run.stage(1, "student").folder / "model" / "student.json"
-    about.write_text('{"controls": false}')
+    about.write_text('{"controls": false, "tasks": {}}')
     asked = Asked(data, "summary", teacher=False, resamples=10, controls=(read_controls("short+mixed"),))
     with pytest.raises(UserError, match="CONTROLS: student 1 learned no control words"):
         evaluate_run(run, recipe, asked)
@@ -167,7 +193,8 @@ def test_the_command_says_mistakes_in_one_line(
             door.main()
         assert (ended.value.code or 0) == code
     said = capsys.readouterr()
-    assert said.err == "none.jsonl: no such file: give a file of .jsonl, .jsonl.gz, .parquet\n"
+    alone = "run 'small': no student yet, so baselines alone: make distill RUN=small ROUND=1\n"
+    assert said.err == f"{alone}{alone}none.jsonl: no such file: give a file of .jsonl, .jsonl.gz, .parquet\n"
     assert "first 75 characters" in said.out and "written to" in said.out
 
 
@@ -192,6 +219,16 @@ def test_a_corpus_beside_other_sets(run: Run, tmp_path: Path) -> None:
     assert write(run, found).read_text() == page(found)
     data = json.loads((run.folder / "evaluation" / "diversity.json").read_text())
     assert data["words"] == found.size and data["sets"]["other:set"] == data["sets"]["other:set, text"]
+
+
+def test_two_sets_of_one_name(run: Run, tmp_path: Path) -> None:
+    corpus(run, 60)
+    paths = [tmp_path / folder / "x.jsonl" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text('{"text": "A word."}\n')
+    with pytest.raises(UserError, match="several sets are called 'x'"):
+        compare(run, 0, list(map(str, paths)), seed=0)
 
 
 def test_diversity_of_nothing(run: Run, tmp_path: Path) -> None:

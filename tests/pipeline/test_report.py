@@ -225,6 +225,12 @@ def test_where_it_cannot_be_written(full: Run, tmp_path: Path, monkeypatch: pyte
         write_report(full, tmp_path / "report.md")
     with pytest.raises(UserError, match="cannot be written"):
         write_report(full, tmp_path / "file" / "report.html")
+    with pytest.raises(UserError, match=r"wanted a file that ends in \.html"):
+        write_report(full, Path())
+    (tmp_path / "kept.md").write_text("mine")
+    with pytest.raises(UserError, match=r"its twin .*kept\.md would take the place"):
+        write_report(full, tmp_path / "kept.html")
+    assert (tmp_path / "kept.md").read_text() == "mine" and not (tmp_path / "kept.html").exists()
     monkeypatch.setenv("IMPOSSIBLE_RUNS", str(tmp_path))
     with pytest.raises(UserError, match="not found"):
         report("none")

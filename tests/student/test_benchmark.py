@@ -124,9 +124,10 @@ def test_the_digest_is_of_the_texts(tmp_path: Path) -> None:
     assert one.digest() == same.digest() != other.digest()
 
 
-def test_texts_of_one_column(tmp_path: Path) -> None:
+def test_texts_of_one_column(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = written(tmp_path / "a.jsonl", [{"text": ["One.", "Two."], "split": "Three."}, {"text": None}, "{"])
     assert read_texts(path) == ["One.", "Two."]
+    assert "2 of 3 rows have no text there" in caplog.text
     assert read_texts(path, "split") == ["Three."]
     with pytest.raises(StudentError, match="no text in column none"):
         read_texts(path, "none")

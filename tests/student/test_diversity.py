@@ -69,7 +69,7 @@ def test_order_does_not_count_but_the_seed_does() -> None:
 
 
 def test_a_set_that_is_too_small_has_no_numbers_and_does_not_cut_the_others() -> None:
-    found, size = diversity({"tiny": ["one two"], "none": [], "blank": ["", " "], "fine": texts(100, 50)}, seed=0)
+    found, size = diversity({"tiny": ["one two"] * 4, "none": [], "blank": ["", " "], "fine": texts(100, 50)}, seed=0)
     assert size >= FEWEST_WORDS
     assert all(math.isnan(value) for name in ("tiny", "none", "blank") for value in found[name].values())
     assert not any(math.isnan(value) for value in found["fine"].values())
