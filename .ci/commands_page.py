@@ -22,8 +22,8 @@ PAGE = ROOT / "docs" / "commands.md"
 HEAD = """# Commands
 
 Made from the program by `.ci/commands_page.py`: do not edit. `make` sets everything up and then calls the pipeline;
-what it has no setting for, the pipeline's own options do. An error that you can mend is one line and exit code 2 (an option that
-is not known or out of its range, a framed line behind the usage); after
+what it has no setting for, the pipeline's own options do. An error that you can mend is one line and exit code 2 (an
+option that is not known or out of its range, a framed line behind the usage); after
 Ctrl-C the code is 130.
 """
 TARGET = re.compile(r"^([a-z-]+):.*## (.*)$", re.MULTILINE)

@@ -129,7 +129,7 @@ def test_students_are_also_asked_for_something(run: Run, recipe: Recipe, data: P
     asked = Asked(data, "summary", teacher=False, resamples=10, controls=(read_controls("short+mixed"),))
     with pytest.raises(UserError, match="CONTROLS: student 1 learned no control words"):
         evaluate_run(run, recipe, asked)
-    about.write_text('{"controls": true}')
+    about.write_text('{"controls": true, "tasks": {}}')
     heard = []
 
     def listening(folder: Path, task: str, sources: Sequence[str], wanted: Controls, rate: Rate | None) -> list[str]:
