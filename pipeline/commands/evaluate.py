@@ -37,9 +37,6 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of what is sampled.")] = 0,
 ) -> None:
     """Metrics with intervals for every student, the teacher zero-shot, and simple baselines."""
-    from rich.console import Console
-    from rich.markdown import Markdown
-
     from pipeline.evaluation.evaluate import Asked, evaluate_run, student_models
     from pipeline.recipe import load
     from pipeline.store import Run
@@ -54,12 +51,20 @@ def evaluate(
     if not student_models(found):
         print(f"run {run!r}: no student yet, so baselines alone: make distill RUN={run} ROUND=1", file=sys.stderr)
     evaluation, folder = evaluate_run(found, recipe, asked)
+    _show(page(evaluation))
+    print(f"written to {folder}")
+
+
+def _show(text: str) -> None:
+    """A table drawn for a terminal; markdown as it is for anything else."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
     console = Console()
     if console.is_terminal:
-        console.print(Markdown(page(evaluation)))
+        console.print(Markdown(text))
     else:
-        print(page(evaluation))
-    print(f"written to {folder}")
+        print(text)
 
 
 def _rounds(text: str) -> tuple[int, ...]:
