@@ -4,6 +4,7 @@ All of these measures change with the amount of text, so sets that are compared 
 words: their texts in a seeded random order, until the smallest set would be used up. For self-BLEU, to as many texts.
 """
 
+import math
 import random
 import re
 from collections import Counter
@@ -40,7 +41,7 @@ def diversity(sets: Mapping[str, Sequence[str]], seed: int = 0) -> tuple[dict[st
     sample = min(SELF_BLEU_SAMPLE, *(len(mixed[name]) for name in streams if len(streams[name]) >= FEWEST_WORDS), 10**9)
     found = {
         name: lexical(stream[:size] if len(stream) >= FEWEST_WORDS else [])
-        | {"self_bleu": self_bleu(_spaced(mixed[name][:sample])) if len(stream) >= FEWEST_WORDS else float("nan")}
+        | {"self_bleu": self_bleu(_spaced(mixed[name][:sample])) if len(stream) >= FEWEST_WORDS else math.nan}
         for name, stream in streams.items()
     }
     return found, size

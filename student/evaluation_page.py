@@ -118,7 +118,7 @@ def _paired(found: Evaluation) -> str:
 
 def _signed(estimate: Estimate) -> str:
     """A difference; bold where its interval is clear of 0. One row has no interval."""
-    if estimate.low == estimate.high:
+    if estimate.low == estimate.high != 0:
         return f"{estimate.value:+.1f}"
     text = f"{estimate.value:+.1f} [{estimate.low:+.1f}, {estimate.high:+.1f}]"
     return f"**{text}**" if estimate.low > 0 or estimate.high < 0 else text

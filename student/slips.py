@@ -52,10 +52,11 @@ def repeats(source: str, text: str, front: Set[str]) -> bool:
 
 def slips(source: str, text: str, known: Set[str]) -> int:
     """Words and figures of the text that neither the source nor `known` has, words said twice running that the source
-    does not, broken characters and marks, and one more for an end at a period that stands inside the source."""
+    does not, broken characters and marks, and one more each for an end at a period that stands inside the source and
+    for an owner without what it owns."""
     own = set(words_of(source))
     strange = sum(word not in own and word not in known for word in words_of(text))
-    return strange + len(_twice(text) - _twice(source)) + broken_marks(source, text) + stops_short(source, text)
+    return strange + len(_twice(text) - _twice(source)) + broken_marks(source, text) + stops_short(source, text) + ends_at_owner(source, text)
 
 
 def broken_marks(source: str, text: str) -> int:
@@ -80,6 +81,20 @@ def _twice(text: str) -> set[str]:
 def words_of(text: str) -> list[str]:
     """Words and figures, folded; "n't" is "not"."""
     return WORD.findall(NOT.sub(" not", text.casefold()))
+
+
+TAIL = 4
+"""Words at the end of a text that have to stand in the source so for its end to be one of the source's places."""
+
+
+def ends_at_owner(source: str, text: str) -> bool:
+    """Whether the text stops at a word of the source's whose "'s" and what follows is left out: "lose his pilot." of
+    "lose his pilot's license". A few such ends are true ("near Kenya." of "near Kenya's border")."""
+    words = text.casefold().rstrip(" .?!…\"”’')]").split()[-TAIL:]
+    own, tail = " ".join(source.casefold().split()), re.escape(" ".join(words))
+    if len(words) < TAIL or not re.search(rf"(?<!\w){tail}['’]s\b", own):
+        return False
+    return re.search(rf"(?<!\w){tail}(?!['’]s\b|\w)", own) is None
 
 
 def stops_short(source: str, text: str) -> bool:

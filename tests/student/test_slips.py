@@ -64,6 +64,22 @@ def test_broken_marks(source: str, text: str, number: int) -> None:
     assert slips(source, text, frozenset()) == number
 
 
+@pytest.mark.parametrize(
+    ("source", "text", "number"),
+    [
+        ("It cost him his pilot's license in May.", "It cost him his pilot.", 1),
+        ("It cost him his PILOT’s license in May.", "it cost him his pilot.", 1),
+        ("It cost him his pilot and his pilot's license.", "It cost him his pilot.", 0),
+        ("It cost him his pilot and it cost him his pilot's bag.", "It cost him his pilot.", 0),
+        ("It cost him his pilots's bag.", "It cost him his pilot.", 1),  # "pilot" is no word of it
+        ("What is the Roman Empire's capital?", "What is the capital of the Roman Empire?", 1),  # "of", not the end
+        ("The pilot's license went.", "The pilot.", 0),
+    ],
+)
+def test_an_end_at_an_owner(source: str, text: str, number: int) -> None:
+    assert slips(source, text, frozenset()) == number
+
+
 def test_what_the_source_says_twice_may_be_said_twice() -> None:
     assert slips("He said that that was it.", "He said that THAT was.", frozenset()) == 0
     assert slips("He said that that was it.", "He said said that that was.", frozenset()) == 1
