@@ -56,7 +56,13 @@ def slips(source: str, text: str, known: Set[str]) -> int:
     for an owner without what it owns."""
     own = set(words_of(source))
     strange = sum(word not in own and word not in known for word in words_of(text))
-    return strange + len(_twice(text) - _twice(source)) + broken_marks(source, text) + stops_short(source, text) + ends_at_owner(source, text)
+    return (
+        strange
+        + len(_twice(text) - _twice(source))
+        + broken_marks(source, text)
+        + stops_short(source, text)
+        + ends_at_owner(source, text)
+    )
 
 
 def broken_marks(source: str, text: str) -> int:
