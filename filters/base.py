@@ -23,7 +23,9 @@ Cost = Literal["cheap", "model"]
 """cheap: may run on every ordered pair of a context, in memory. model: runs on the survivors only."""
 
 Role = Literal["judge", "screen", "encoder", "fluency", "parser"]
-"""Which model of the recipe a filter is given; a screen has a say as a judge has, and always a model of its own."""
+"""Which model of the recipe a filter is given; a screen has always a model of its own."""
+HAS_A_SAY: tuple[Role, ...] = ("judge", "screen")
+"""Whose model decides what two sentences mean: it is named on cards, and no judge from outside."""
 
 
 class FilterError(ValueError):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from filters.base import Panel, Selector
+from filters.base import HAS_A_SAY, Panel, Selector
 from filters.wellformed import Wellformed
 from pipeline.recipe_checks import checks
 from pipeline.recipe_errors import NAME, Problem, RecipeError, explain, nearest
@@ -88,7 +88,7 @@ class Recipe(Section):
         asking = (
             spec
             for spec in (*self.rewrites_panel(task), *self.selectors(task))
-            if getattr(spec, "role", None) in ("judge", "screen")
+            if getattr(spec, "role", None) in HAS_A_SAY
         )
         return tuple(dict.fromkeys((spec.model, spec.revision) for spec in asking))
 

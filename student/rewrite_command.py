@@ -81,7 +81,8 @@ def check_device(device: str) -> None:
 
     there = torch.cuda.device_count()
     if int(device.partition(":")[2] or 0) >= there:
-        raise StudentError(f"--device {device}: there are {there} GPUs that torch {torch.__version__} can use")
+        seen = f"torch {torch.__version__} sees {there} GPUs here"
+        raise StudentError(f"--device {device}: {seen}; leave --device out, or set up with DEVICE=cuda")
 
 
 def write_all(rewrite_all: RewriteAll, lines: Iterator[str], task: str, form: str, at_once: int = AT_ONCE) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import IO
 
 import fsspec
+from fsspec.utils import infer_compression
 
 from student.errors import StudentError
 
-PACKED = (".gz", ".bz2", ".xz", ".zst")
+PACKED = (".gz", ".bz2", ".xz")
 AS_JSON = (".jsonl", ".ndjson")
-NO_LINES = (".json", ".csv", ".tsv", ".parquet", ".pq", ".arrow", ".xlsx", ".docx", ".pdf", ".zip")
+NO_LINES = (".json", ".csv", ".tsv", ".parquet", ".pq", ".arrow", ".xlsx", ".docx", ".pdf", ".zip", ".zst")
 """Endings of files whose lines are no sentences."""
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 """Control characters that are no white space: a terminal would obey them."""
@@ -56,10 +57,11 @@ def _of_file(file: Path) -> Iterator[str]:
     if name.endswith(NO_LINES):
         raise StudentError(f"{file}: its lines are no sentences; wanted one sentence a line, or .jsonl with `source`")
     try:
-        with fsspec.open(str(file.absolute()), "rb", compression="infer") as packed:
+        with fsspec.open(str(file.absolute()), "rb", compression=infer_compression(file.name.lower())) as packed:
             yield from _sentences(_lines(packed), str(file), name.endswith(AS_JSON))
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise StudentError(f"{file}: it cannot be read: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split())
+        raise StudentError(f"{file}: it cannot be read ({reason}); wanted one sentence a line, or .jsonl") from None
 
 
 def _lines(stream: IO[bytes]) -> io.TextIOWrapper:

@@ -1,6 +1,5 @@
 """The command `evaluate`: a run's students, its teacher and the baselines on a benchmark."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,7 +36,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of what is sampled.")] = 0,
 ) -> None:
     """Metrics with intervals for every student, the teacher zero-shot, and simple baselines."""
-    from pipeline.evaluation.evaluate import Asked, evaluate_run, student_models
+    from pipeline.evaluation.evaluate import Asked, evaluate_run
     from pipeline.recipe import load
     from pipeline.store import Run
     from student.controls import read_controls
@@ -48,8 +47,6 @@ def evaluate(
     rerank = rerank and found.recipe_file.exists()  # a run without a recipe has no panel
     wanted = tuple(map(read_controls, controls or ()))
     asked = Asked(data, task, _rounds(rounds), limit, teacher, sources, judge, faithfulness, wanted, rerank, seed)
-    if not student_models(found):
-        print(f"run {run!r}: no student yet, so baselines alone: make distill RUN={run} ROUND=1", file=sys.stderr)
     evaluation, folder = evaluate_run(found, recipe, asked)
     _show(page(evaluation))
     print(f"written to {folder}")

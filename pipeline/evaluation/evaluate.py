@@ -5,6 +5,7 @@
 """
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from student.evaluate import Evaluation, Options, evaluate, results
 from student.evaluation_page import page
 from student.metrics import Faithfulness
 
+LOG = logging.getLogger(__name__)
 TASKS = ("summary", "paraphrase")
 Rewrite = Callable[[Path, str, Sequence[str], Controls, Rate | None], list[str]]
 """Folder of a student, task, sources, what is asked for and who rates in; its best rewrite of each source out."""
@@ -74,9 +76,11 @@ def evaluate_run(run: Run, recipe: Recipe, asked: Asked, rewrite: Rewrite = best
     students = student_models(run, asked.rounds)
     _check_controls(students, asked)
     outsider = outside_judge(recipe, asked.task, asked.judge) if asked.faithfulness else ""
-    judge = faithfulness(outsider, asked.task) if outsider else None
     benchmark = read_benchmark(asked.data, asked.limit)
     folder = _folder(run, asked, benchmark)
+    if not students:
+        LOG.warning("run %r: no student yet, so none is in the table: make distill RUN=%s ROUND=1", run.name, run.name)
+    judge = faithfulness(outsider, asked.task) if outsider else None
     systems = _systems(run, recipe, asked, benchmark, students, rewrite)
     options = Options(_encoder(recipe), judge, outsider, asked.resamples, asked.seed)
     found = evaluate(benchmark, asked.task, systems, options, _made(run, recipe, asked))
@@ -184,7 +188,7 @@ def _folder(run: Run, asked: Asked, benchmark: Benchmark) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: it cannot be written: {error.strerror}: make room for it") from None
+        raise UserError(f"{folder}: it cannot be made: {error.strerror}: move what is in its way") from None
     return folder
 
 

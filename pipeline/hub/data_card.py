@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from filters import FILTERS, SELECTORS
+from filters.base import HAS_A_SAY
 from pipeline.hub import card_facts
 from pipeline.hub.blocklist import Blocklist
 from pipeline.hub.card import SAMPLES, ConfigFiles, Json, Licence, data_metadata, plain, render
@@ -113,9 +114,7 @@ def asked_in(round_number: int) -> tuple[str, ...]:
     return ("panel", "rewrites", "select") if round_number else ("panel", "select")
 
 
-JUDGES = frozenset(
-    name for name, kind in {**FILTERS, **SELECTORS}.items() if getattr(kind, "role", None) in ("judge", "screen")
-)
+JUDGES = frozenset(name for name, kind in {**FILTERS, **SELECTORS}.items() if getattr(kind, "role", None) in HAS_A_SAY)
 """Filters and selectors whose model has a say in what two sentences mean."""
 
 

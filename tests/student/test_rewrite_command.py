@@ -65,7 +65,8 @@ def test_packed_files_upper_case_names_and_marks_of_byte_order(ask: Call, tmp_pa
         packed.write(rows)
     wanted = ask(stdin="\n".join(texts).encode())
     assert wanted[0] == 0 and wanted[1]
-    for name in ("ROWS.JSONL", "rows.jsonl.gz"):
+    (tmp_path / "ROWS2.JSONL.GZ").write_bytes((tmp_path / "rows.jsonl.gz").read_bytes())
+    for name in ("ROWS.JSONL", "rows.jsonl.gz", "ROWS2.JSONL.GZ"):
         assert ask("--file", str(tmp_path / name)) == wanted
     assert ask(stdin=("\ufeff" + "\n".join(texts)).encode()) == wanted
     assert ask(stdin="\n".join(f"\x1b{text}\x07" for text in texts).encode()) == wanted
@@ -110,7 +111,7 @@ def test_no_sentence_at_all_is_no_rewrite(ask: Call) -> None:
         (["A.", "--file", "none.txt"], "a sentence and --file none.txt: wanted one of the two"),
         (["A.", "--device", "gpu"], "--device 'gpu': wanted cpu, cuda or cuda:N"),
         (["A.", "--device", ""], "--device '': wanted cpu, cuda or cuda:N"),
-        (["A.", "--device", "cuda:77"], "--device cuda:77: there are"),
+        (["A.", "--device", "cuda:77"], "GPUs here; leave --device out"),
         (["--file", "none.txt"], "none.txt: no such file"),
         (["--file", "."], ".: no such file"),
     ],
@@ -128,7 +129,8 @@ def test_mistakes_in_what_is_asked(ask: Call, words: list[str], said: str) -> No
         ("a.jsonl", b'{"source": "A \\ud800 b."}\n', "a.jsonl, line 1: its text has half of a surrogate pair"),
         ("a.CSV", b"source\nOne.\n", "a.CSV: its lines are no sentences"),
         ("a.parquet", b"PAR1", "a.parquet: its lines are no sentences"),
-        ("a.txt.gz", b"One.\n", "a.txt.gz: it cannot be read"),
+        ("a.jsonl.zst", b"", "a.jsonl.zst: its lines are no sentences"),
+        ("a.txt.gz", b"One.\n", "a.txt.gz: it cannot be read ("),
         ("a.txt", b"One.\n" * 3000 + b"\n", "a.txt, line 3001: it is blank"),
         ("a.jsonl", b'{"source": "A."}\n{"source": null}\n', "a.jsonl, line 2: wanted a JSON object with text"),
         ("a.jsonl", b'{"text": "A."}\n', "a.jsonl, line 1: wanted a JSON object"),
