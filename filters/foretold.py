@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from filters.base import Scorer
 from filters.entailment import has_text
 from filters.language_model import OfLanguageModel
-from filters.pairwise import at_least, sentences
+from filters.pairwise import at_least
 from filters.token_likelihood import Read, Reader
 
 JOINT = " In other words,"
@@ -46,15 +46,11 @@ class Foretold(OfLanguageModel):
 
 def _each(rows: pa.Table, reader: Reader) -> Iterator[float | None]:
     """The score of every row that has text on both sides; each text is read once."""
-    texts, sources, targets = sentences(rows)
-    texts = [*texts, None]  # the last is a null's
-    pairs = [(texts[one], texts[other]) for one, other in zip(sources.tolist(), targets.tolist(), strict=True)]
-    asked = [
-        (f" {target}", f"{source}{JOINT} {target}") for source, target in pairs if has_text(source) and has_text(target)
-    ]
-    found = iter(reader([text for both in asked for text in both]))
-    for source, target in pairs:
-        yield share_foretold(next(found), next(found)) if has_text(source) and has_text(target) else None
+    pairs = list(zip(rows.column("source").to_pylist(), rows.column("target").to_pylist(), strict=True))
+    asked = [(f" {t}", f"{s}{JOINT} {t}") if has_text(s) and has_text(t) else None for s, t in pairs]
+    found = iter(reader([text for both in asked if both for text in both]))
+    for both in asked:
+        yield share_foretold(next(found), next(found)) if both else None
 
 
 def share_foretold(alone: Read, after: Read) -> float | None:

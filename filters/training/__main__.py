@@ -11,15 +11,24 @@ from filters.models import EMBEDDED_JUDGE, home
 from filters.mpnet_judge import export_mpnet_judge
 from filters.nli_judge import JudgeSpec, open_judge
 from filters.training.build import Sources, build
-from filters.training.calibrate import area, best_temperature, measured_at, read, reliability, threshold_for
+from filters.training.calibrate import (
+    Readings,
+    area,
+    best_temperature,
+    measured_at,
+    pooled,
+    read,
+    reliability,
+    threshold_for,
+)  # fmt: skip
 from filters.training.card import labelled_table, reliability_plot
 from filters.training.export import export
 from filters.training.packaged_base import unpack_mpnet
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-READINGS = home() / "data" / "readings" / "news.jsonl"
+READINGS = [home() / "data" / "readings" / name for name in ("news.jsonl", "news-2.jsonl")]
 CACHE = home() / "data" / "cache"
-SHOWN = (0.5, 0.75, 0.8, 0.82, 0.85, 0.9, 0.92, 0.95)
+SHOWN = (0.5, 0.6, 0.7, 0.75, 0.8, 0.82, 0.85, 0.9, 0.92, 0.95)
 
 
 @app.command()
@@ -51,18 +60,31 @@ def judge(
 @app.command()
 def calibrate(
     model: Annotated[str, typer.Option(help="embedded:..., a folder or a hub id")] = EMBEDDED_JUDGE,
-    readings: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="pairs that were read")] = READINGS,
+    readings: Annotated[list[Path], typer.Option(exists=True, dir_okay=False, help="pairs that were read")] = READINGS,
     precision: Annotated[float, typer.Option(min=0, max=1, help="wanted of accepted pairs")] = 0.9,
     plot: Annotated[Path | None, typer.Option(help="reliability plot (.svg, .png)")] = None,
 ) -> None:
-    """AUC, temperature, and for each task the threshold that reaches a precision, from pairs that were read."""
-    found = read(readings, open_judge(JudgeSpec(model)))
-    typer.echo(f"temperature that fits best: {best_temperature(found):.2f}")
-    lines = {}
+    """AUC, temperature, and for each task the threshold that reaches a precision, from pairs that were read: for each
+    file, and where there are several for all together."""
+    ask = open_judge(JudgeSpec(model))
+    parts = {path.name: read(path, ask) for path in readings}
+    together = pooled(list(parts.values()))
+    typer.echo(f"temperature that fits best: {best_temperature(together):.2f}")
+    for name, part in (parts if len(parts) > 1 else {}).items():
+        _tell(part, precision, f"{name}, ")
+    lines = _tell(together, precision, "all together, " if len(parts) > 1 else "")
+    if plot:
+        reliability_plot(reliability(together, [n / 10 for n in range(11)]), plot)
+    typer.echo(json.dumps(lines))
+
+
+def _tell(found: Readings, precision: float, where: str) -> dict[str, dict[str, float | None]]:
+    """Each task's figures as lines; its AUC and threshold are returned."""
+    lines: dict[str, dict[str, float | None]] = {}
     for task in dict.fromkeys(found.task):
         rows = found.of_task(task)
         chosen = threshold_for(precision, rows.where(rows.first_half == 1))
-        typer.echo(f"{task}: AUC {area(rows)}, {len(rows.task)} pairs")
+        typer.echo(f"{where}{task}: AUC {area(rows)}, {len(rows.task)} pairs")
         for threshold in sorted({*SHOWN, *([round(chosen, 4)] if chosen else [])}):
             at = measured_at(threshold, rows)
             typer.echo(f"  at {threshold:.3f}: precision {at.precision}, recall {at.recall}")
@@ -70,9 +92,7 @@ def calibrate(
             other = measured_at(chosen, rows.where(rows.first_half == 0))
             typer.echo(f"  chosen on one half: {chosen:.3f}; on the other: {other.precision}, recall {other.recall}")
         lines[task] = {"auc": round(area(rows).value, 3), "threshold": chosen and round(chosen, 3)}
-    if plot:
-        reliability_plot(reliability(found, [n / 10 for n in range(11)]), plot)
-    typer.echo(json.dumps(lines))
+    return lines
 
 
 @app.command()

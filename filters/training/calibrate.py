@@ -7,7 +7,7 @@ contexts and measured on the other.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,15 @@ def read(path: Path, ask: Ask) -> Readings:
         back,
         *(np.array(column, np.float32) for column in zip(*map(_labels, rows), strict=True)),
     )
+
+
+def pooled(parts: Sequence[Readings]) -> Readings:
+    """Several readings as one: a pair's weight is brought to a mean of 1 in its part and task, so that neither a run of
+    more pairs nor one that was read in part counts for more than its rows."""
+    scaled = [one.of_task(task) for one in parts for task in dict.fromkeys(one.task)]
+    scaled = [replace(one, weight=one.weight / one.weight.mean()) for one in scaled]
+    columns = [np.concatenate([getattr(one, field.name) for one in scaled]) for field in fields(Readings)[1:]]
+    return Readings(tuple(task for one in scaled for task in one.task), *columns)
 
 
 def _labels(row: Mapping[str, Any]) -> tuple[float, float, float, float, float]:

@@ -9,6 +9,7 @@ from filters.training.calibrate import (
     at_temperature,
     best_temperature,
     log_loss,
+    pooled,
     read,
     reliability,
     threshold_for,
@@ -58,3 +59,28 @@ def test_the_committed_readings_are_sound() -> None:
     found = read(path, lambda pairs: np.full(len(pairs), 0.5, np.float32))
     assert found.weight.sum() == pytest.approx(751 + 1553, abs=1)
     assert 0.2 < found.first_half.mean() < 0.8
+
+
+def test_the_second_readings_are_of_other_contexts() -> None:
+    first, second = (
+        [json.loads(line) for line in Path(f"data/readings/{name}").read_text().splitlines()]
+        for name in ("news.jsonl", "news-2.jsonl")
+    )
+    assert len({row["pair_id"] for row in second}) == len(second) == 472
+    assert {row["task"] for row in second} == {"summary", "paraphrase"}
+    assert not {row["context_id"] for row in first} & {row["context_id"] for row in second}
+    assert not {(r["source"], r["target"]) for r in first} & {(r["source"], r["target"]) for r in second}
+
+
+def test_pooled_readings_count_by_rows_not_by_the_pairs_that_they_stand_for() -> None:
+    few = readings([0.9, 0.1], [1, 0], weight=[300, 100])
+    many = readings([0.8, 0.7, 0.2], [1, 1, 0])
+    found = pooled([few, many])
+    assert found.weight == pytest.approx([1.5, 0.5, 1, 1, 1])
+    assert found.forward == pytest.approx([0.9, 0.1, 0.8, 0.7, 0.2])
+    assert found.task == ("summary",) * 5 and len(found.first_half) == 5
+
+
+def test_pooling_one_part_moves_no_figure() -> None:
+    one = readings([0.9, 0.8, 0.7], [1, 0, 1], weight=[7, 2, 3])
+    assert threshold_for(0.7, pooled([one])) == threshold_for(0.7, one)
