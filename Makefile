@@ -32,7 +32,7 @@ PUBLISH = $(LOOK) --repo '$(REPO)' $(if $(LICENSE),--licence '$(LICENSE)') $(if 
 	$(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run)
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
-.PHONY: help setup run generate filter distill evaluate rewrite diversity report export publish publish-model verify serve explain second-opinion pretrain-student bench-student bench-control status show calibrate-gate test test-all check bench bench-judge bench-questions bench-filters \
+.PHONY: help setup run generate filter distill evaluate rewrite diversity report export publish publish-model verify serve explain second-opinion pretrain-student bench-student bench-control status show calibrate-gate test test-all check bench bench-judge bench-questions bench-readings bench-filters \
 	bench-graph bench-near-duplicates docs judge calibrate clean lock
 
 help: ## what there is to do
@@ -126,6 +126,9 @@ bench-control: setup ## does a student write the length it is asked for: RUN=nam
 
 bench-questions: setup ## what the judges make of pairs of questions that were read
 	$(BIN)/python -m bench.questions
+
+bench-readings: setup ## precision and recall of a recipe's panel on the pairs that were read (RECIPE=news SET=...)
+	$(BIN)/python -m bench.readings $(if $(RECIPE),--recipe '$(RECIPE)') $(foreach key,$(SET),--set '$(key)')
 
 bench-filters: setup ## our filters against the procedure as published (RUN=name with candidates)
 	$(BIN)/python -m bench.filters $(if $(RUN),--run '$(RUN)')
