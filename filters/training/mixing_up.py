@@ -39,7 +39,6 @@ SPEAKERS = set(
     "family farmer teacher worker airline museum researcher".split()
 )
 SAYINGS = ("said", "says", "believes", "announced")
-OTHER_PREPOSITIONS = {"for": "to", "to": "from", "from": "to", "by": "for", "with": "against", "against": "for"}
 MOST_WORDS, MOST_CHUNK, MOST_ADDED = 10, 5, 5
 SWAPS, SAID_SHARE = 2, 0.3
 
@@ -133,15 +132,6 @@ def _said(doc: Any, clause: ParsedClause, rng: random.Random) -> Iterator[HardPa
     if others and clause.stands_alone():
         told = f"{inside(subject, clause.subject[0])} {phrase(clause.predicate)}"
         yield _wrong(doc.text, f"{capital(rng.choice(others))} {rng.choice(SAYINGS)} that {told}.", "said")
-
-
-def with_other_preposition(doc: Any, rng: random.Random) -> str | None:
-    """`a loss for the team` -> `a loss to the team`."""
-    found = [token for token in doc if token.dep_ in ("prep", "agent") and token.text in OTHER_PREPOSITIONS]
-    if not found:
-        return None
-    token = rng.choice(found)
-    return f"{doc[: token.i].text_with_ws}{OTHER_PREPOSITIONS[token.text]} {doc[token.i + 1 :].text}"
 
 
 def bank_of(docs: Iterable[Any]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from filters.training.hard_pairs import HardPair, unhedged
 from filters.training.leaving_out import left_out
-from filters.training.mixing_up import Bank, added, bank_of, exchanged, mixed_up, with_other_preposition
+from filters.training.mixing_up import Bank, added, bank_of, exchanged, mixed_up
 from filters.training.parsed_text import content
 from filters.training.synonyms import WordNet, with_other_words
 
@@ -20,7 +20,7 @@ Read = Callable[[Iterable[str]], Iterator[Any]]
 
 SENTENCES_A_CONTEXT = 40
 LESS_OF_A_SENTENCE = 3
-ADDED_SHARE, PREPOSITION_SHARE = 0.5, 0.15
+ADDED_SHARE = 0.5
 OTHER_WORDS_SHARE, WEAKER_SHARE = 0.5, 0.15
 FEWEST_WORDS, MOST_WORDS = 4, 45
 WEAKER = tuple(
@@ -60,25 +60,17 @@ def _of_sentence(doc: Any, bank: Bank, read: Read, rng: random.Random) -> Iterat
     for text in exchanged(doc, bank, doc.text, 1, rng):
         yield HardPair(doc.text, text, "not_entailment", "parsed_exchanged")
     shorter = [pair.hypothesis for pair in rng.sample(less, min(LESS_OF_A_SENTENCE, len(less)))]
-    for rule, text in _slightly_changed(doc, rng):
-        yield HardPair(doc.text, text, "not_entailment", f"parsed_{rule}")
+    if firmer := unhedged(doc.text):
+        yield HardPair(doc.text, firmer, "not_entailment", "parsed_firmer")
     for short in read(shorter):
-        for rule, text in _slightly_changed(short, rng):
-            yield HardPair(doc.text, text, "not_entailment", f"parsed_{rule}_in_less")
+        if firmer := unhedged(short.text):
+            yield HardPair(doc.text, firmer, "not_entailment", "parsed_firmer_in_less")
         for text in exchanged(short, bank, doc.text, 1, rng):
             if not content(text) <= content(short.text):
                 yield HardPair(doc.text, text, "not_entailment", "parsed_exchanged_in_less")
         more = added(short, bank, rng) if rng.random() < ADDED_SHARE else None
         if more:
             yield HardPair(doc.text, more, "not_entailment", "parsed_added_to_less")
-
-
-def _slightly_changed(doc: Any, rng: random.Random) -> Iterator[tuple[str, str]]:
-    """A doubt or a course of events taken out; another preposition."""
-    if text := unhedged(doc.text):
-        yield "firmer", text
-    if rng.random() < PREPOSITION_SHARE and (text := with_other_preposition(doc, rng)):
-        yield "preposition", text
 
 
 def _whole_sentences(docs: Sequence[Any], wordnet: WordNet | None, rng: random.Random) -> Iterator[HardPair]:

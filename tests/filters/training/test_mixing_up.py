@@ -8,7 +8,7 @@ import pytest
 from conftest import without_parser
 
 from filters.syntax import open_documents
-from filters.training.mixing_up import added, bank_of, exchanged, mixed_up, with_other_preposition
+from filters.training.mixing_up import added, bank_of, exchanged, mixed_up
 from filters.training.parsed_text import content
 
 pytestmark = pytest.mark.skipif(bool(without_parser()), reason=without_parser())
@@ -77,16 +77,3 @@ def test_something_a_sibling_says_is_added(read: Any) -> None:
     docs = list(read(["The shop sells apples.", "The shop sells lamps."]))
     assert added(docs[0], bank_of(docs), random.Random(0)) == "The shop sells apples and lamps."
     assert added(docs[0], {}, random.Random(0)) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("It was a loss for the team.", "It was a loss to the team."),
-        ("It fell.", None),
-        ("The bridge of the town fell.", None),
-    ],
-)
-def test_another_preposition(read: Any, text: str, wanted: str | None) -> None:
-    (doc,) = read([text])
-    assert with_other_preposition(doc, random.Random(0)) == wanted
