@@ -7,7 +7,6 @@ from filters.duplicates import Duplicates
 from filters.entailment import Entailment, ReverseEntailment
 from filters.entities import Names, Roles
 from filters.fluency import Fluency
-from filters.foretold import Foretold
 from filters.fragments import Fragments
 from filters.influence_prune import InfluencePrune
 from filters.length import Length
@@ -44,7 +43,6 @@ FILTERS: dict[str, type[Filter]] = {
     "fluency": Fluency,
     "seams": Seams,
     "fragments": Fragments,
-    "foretold": Foretold,
     "screen": Screen,
     "entailment": Entailment,
     "reverse_entailment": ReverseEntailment,

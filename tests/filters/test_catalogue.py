@@ -15,7 +15,6 @@ from filters.base import Filter
 from filters.entailment import Entailment, ReverseEntailment
 from filters.entities import Names, Roles
 from filters.fluency import Fluency
-from filters.foretold import Foretold
 from filters.fragments import Fragments
 from filters.length import Length
 from filters.modality import Hedges
@@ -196,15 +195,6 @@ TABLES = {
         kept=[(TEXTS[0], TEXTS[0], ANY)],
         dropped=[(TEXTS[2], "Rain.", ANY)],
         boundary=[(TEXTS[1], "A new budget.", ANY)],
-        unicode=[(TEXTS[5], TEXTS[5], ANY)],
-        fixtures={"model": "tiny_language_model"},
-    ),
-    "foretold": Table(
-        Foretold(threads=1, min_share=-0.13),
-        threshold="min_share",
-        kept=[(TEXTS[0], TEXTS[0], ANY)],
-        dropped=[(TEXTS[2], "The the", ANY)],
-        boundary=[(TEXTS[0], TEXTS[1], ANY)],
         unicode=[(TEXTS[5], TEXTS[5], ANY)],
         fixtures={"model": "tiny_language_model"},
     ),
