@@ -58,8 +58,11 @@ class Sources(NamedTuple):
 def build(sources: Sources, work: Path) -> Path:
     """The folder of the trained small judge."""
     work.mkdir(parents=True, exist_ok=True)
-    hard, crossed, pool, soft = (work / f"{name}.jsonl" for name in ("hard", "crossed", "pool", "soft"))
+    parsed, hard, crossed, pool, soft = (
+        work / f"{name}.jsonl" for name in ("parsed", "hard", "crossed", "pool", "soft")
+    )
     made: dict[Path, Callable[[], Iterable[dict[str, Any]]]] = {
+        parsed: lambda: parsed_rows(sources),  # first: it needs what may not be installed
         hard: lambda: hard_rows(sentences_of(sources.text, seed=0)),
         crossed: lambda: crossed_rows(sources),
         pool: lambda: unlabelled_rows(sources),
@@ -69,18 +72,9 @@ def build(sources: Sources, work: Path) -> Path:
             write_rows(path, rows())
     larger = train(spec_of("larger", sources.base, sources.labelled, hard), work / "larger")
     sharper = train(spec_of("sharper", str(larger), sources.labelled, crossed), work / "sharper")
-    closer = closer_judge(sources, str(sharper), work)
+    closer = train(spec_of("closer", str(sharper), sources.labelled, parsed), work / "closer")
     write_soft_labels(closer, read_rows(pool), soft)
     return train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
-
-
-def closer_judge(sources: Sources, base: str, work: Path) -> Path:
-    """The larger judge, gone on from `base`, a folder or an embedded judge, with pairs that look alike."""
-    work.mkdir(parents=True, exist_ok=True)
-    parsed = work / "parsed.jsonl"
-    if not parsed.exists():
-        write_rows(parsed, parsed_rows(sources))
-    return train(spec_of("closer", base, sources.labelled, parsed), work / "closer")
 
 
 def spec_of(name: str, base: str, *rows: Path) -> TrainingSpec:

@@ -1,17 +1,23 @@
 """A tiny BERT learns, and a killed training ends like one that was left alone."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from conftest import without_parser
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 from filters.base import FilterError
+from filters.training import build
 from filters.training import train as training
 from filters.training.rows import LABELS, read_rows
 from filters.training.soft_labels import probabilities, write_soft_labels
 from filters.training.train import TrainingSpec, loss_of, train
+from filters.training.unlabelled import is_for_training
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c d e f g h".split()
 
@@ -102,3 +108,37 @@ def test_soft_labels_go_on_where_they_stopped(base: Path, rows: Path, tmp_path: 
     whole = probabilities(base, asked)
     assert torch.allclose(torch.tensor([row.target for row in written]), whole, atol=2e-2)
     assert torch.allclose(whole.sum(-1), torch.ones(30), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["larger", "sharper", "closer", "small"])
+def test_every_settings_file_is_a_spec(name: str) -> None:
+    found = build.spec_of(name, "some/base", Path("rows.jsonl"))
+    assert (found.base, found.rows) == ("some/base", ("rows.jsonl",))
+    assert found.passes and all(times >= 0 for times in found.passes.values())
+
+
+@pytest.mark.skipif(bool(without_parser()), reason=without_parser())
+def test_pairs_by_parsing_are_of_both_sources_and_so_many_a_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = [f"{number:032x}" for number in range(40)]
+    trained = next(name for name in ours if is_for_training(name))
+    held = next(name for name in ours if not is_for_training(name))
+    bridge = "The bridge, which was built a century ago, was closed on Monday."
+    mayor = "The mayor, who was very ill, met the banker in the town hall."
+    texts = {
+        "context_id": [trained, trained, held],
+        "text": [bridge, mayor, "The wolf, which was grey, ate on Monday."],
+    }
+    pq.write_table(pa.table(texts), tmp_path / "shard-00000.parquet")
+    text = tmp_path / "text.jsonl"
+    plain = [f"The keeper number {n}, who was old, fed the {n} seals on Friday." for n in range(8)]
+    text.write_text("".join(json.dumps({"text": sentence}) + "\n" for sentence in plain))
+    monkeypatch.setattr(build, "BLOCK", 4)
+    sources = build.Sources(text, [text], tmp_path, "")
+    rows = list(build.parsed_rows(sources))
+    premises = {row["premise"] for row in rows}
+    assert {bridge, mayor} <= premises and premises & set(plain)
+    assert not any("wolf" in premise for premise in premises)  # a context that readings may come from
+    monkeypatch.setattr(build, "MOST_OF_A_PARSED_RULE", 1)
+    assert max(Counter(row["origin"] for row in build.parsed_rows(sources)).values()) == 1
