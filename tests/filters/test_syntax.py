@@ -122,8 +122,8 @@ def test_each_sentence_is_parsed_once_and_alone(monkeypatch: pytest.MonkeyPatch)
     parsed: list[str] = []
     load = syntax._load
 
-    def counting(folder: Path):
-        parser = load(folder)
+    def counting(folder: Path, unused: tuple[str, ...]):
+        parser = load(folder, unused)
         return lambda text: parsed.append(text) or parser(text)
 
     monkeypatch.setattr(syntax, "_load", counting)
