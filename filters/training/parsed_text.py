@@ -48,7 +48,7 @@ def capital(text: str) -> str:
 
 def inside(text: str, first: Any) -> str:
     """A phrase as it stands inside a sentence: `first`, its first token, is in lower case unless it is a name."""
-    return text if first.ent_type_ or first.pos_ == "PROPN" or first.text == "I" else text[:1].lower() + text[1:]
+    return text if first.pos_ == "PROPN" or first.text == "I" else text[:1].lower() + text[1:]
 
 
 def subtree(token: Any) -> list[Any]:

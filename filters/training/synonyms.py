@@ -107,7 +107,7 @@ def with_other_words(doc: Any, wordnet: WordNet, most: int, rng: Random, kinds: 
 def _others(token: Any, wordnet: WordNet, kinds: float, rng: Random) -> list[str]:
     part, lemma = OF_SPACY.get(token.pos_), token.lemma_.lower()
     around = token.doc[max(0, token.i - 1) : token.i + 2].text
-    fixed = lemma in KEPT or token.ent_type_ or not token.is_alpha or "-" in around
+    fixed = lemma in KEPT or not token.is_alpha or "-" in around
     if part is None or fixed or (part == "n" and token.dep_ == "compound"):
         return []
     found = wordnet.synonyms(lemma, part)
