@@ -20,7 +20,7 @@ from filters.training.calibrate import (
     read,
     reliability,
     threshold_for,
-)  # fmt: skip
+)
 from filters.training.card import labelled_table, reliability_plot
 from filters.training.export import export
 from filters.training.packaged_base import unpack_mpnet
@@ -68,10 +68,10 @@ def calibrate(
     """AUC, temperature, and for each task the threshold that reaches a precision, from pairs that were read: for each
     file, and where there are several for all together."""
     ask = open_judge(JudgeSpec(model))
-    parts = {path.name: read(path, ask) for path in readings}
-    together = pooled(list(parts.values()))
+    parts = [(path.name, read(path, ask)) for path in readings]
+    together = pooled([part for _, part in parts])
     typer.echo(f"temperature that fits best: {best_temperature(together):.2f}")
-    for name, part in (parts if len(parts) > 1 else {}).items():
+    for name, part in parts if len(parts) > 1 else ():
         _tell(part, precision, f"{name}, ")
     lines = _tell(together, precision, "all together, " if len(parts) > 1 else "")
     if plot:

@@ -107,11 +107,12 @@ def crossed_rows(sources: Sources, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 def parsed_rows(sources: Sources, seed: int = 0) -> Iterator[dict[str, Any]]:
     """Right and wrong pairs that look alike: of siblings, and of plain sentences as if they were; so many a rule."""
-    sentences = sentences_of(sources.text, seed)[:PARSED_SENTENCES]
-    blocks = {f"text {n}": sentences[n : n + BLOCK] for n in range(0, len(sentences) - BLOCK, BLOCK)}
-    frequency = Counter(word for text in sentences_of(sources.text, seed) for word in WORD.findall(text.lower()))
-    wordnet = read_wordnet(sources.wordnet, frequency) if sources.wordnet else None
     read, made = open_documents(), Counter[str]()
+    every = sentences_of(sources.text, seed)
+    frequency = Counter(word for text in every for word in WORD.findall(text.lower()))
+    wordnet = read_wordnet(sources.wordnet, frequency) if sources.wordnet else None
+    sentences = every[:PARSED_SENTENCES]
+    blocks = {f"text {n}": sentences[n : n + BLOCK] for n in range(0, len(sentences) - BLOCK, BLOCK)}
     for contexts in (candidates_of(sources.candidates), blocks):
         for pair in parsed_pairs(contexts, read, wordnet, seed):
             made[pair.origin] += 1

@@ -24,7 +24,7 @@ from filters.training.parsed_text import (
     sentence,
     subtree,
     without,
-)  # fmt: skip
+)
 
 TIME_AND_PLACE = set(
     "in on during after before since until from over through across near around under within throughout following "

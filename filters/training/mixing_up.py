@@ -24,7 +24,7 @@ from filters.training.parsed_text import (
     root_of,
     sentence,
     subtree,
-)  # fmt: skip
+)
 
 EXCHANGED = set("dobj pobj attr acomp xcomp advcl conj prep amod nsubj nsubjpass relcl ccomp".split())
 NOUN_PLACES = {"nsubj", "nsubjpass", "dobj", "pobj", "attr"}
