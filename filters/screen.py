@@ -19,10 +19,10 @@ class Screen(Entailment):
 
     Source: ours, as a second gate before a judge that costs much more; Impossible Distillation asks its judge about all
     pairs.
-    Why: it has to lose next to nothing of what the judge would accept, so its threshold comes from `make calibrate-
-    gate`: at 0.03, both ways, nli-minilm lets all 212 of 130,070 pairs of 100 contexts pass that nli-mpnet accepted
-    with its weights of 2026-11-23, at 0.05 210 (docs/bench.md). It stands before the judge wherever its table stands.
-    No recipe asks it by default: its model has a say then, and can no longer look at the corpus from outside.
+    Why: it has to lose next to nothing of what the judge would accept, so its threshold comes from `make
+    calibrate-gate`: at 0.03, both ways, nli-minilm lets all 212 of 130,070 pairs of 100 contexts pass that nli-mpnet
+    accepted with its weights of 2026-11-23, at 0.05 210 (docs/bench.md). It stands before the judge wherever its table
+    stands. No recipe asks it by default: its model has a say then, and can no longer look at the corpus from outside.
     """
 
     name: ClassVar[str] = "screen"
