@@ -12,6 +12,7 @@ is near. What may go wrong is that a near copy is not found; `bands_for` keeps t
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
@@ -73,6 +74,11 @@ class Words:
     def __len__(self) -> int:
         return int(self.counts.shape[0])
 
+    @cached_property
+    def sizes(self) -> IntArray:
+        """Tokens of each text. Counted once: a chunk that counted all texts anew would cost the square of their number."""
+        return np.diff(self.counts.indptr).astype(np.int64)
+
     def of_rows(self, rows: IntArray) -> list[list[str]]:
         """The tokens of some texts, for the library."""
         starts = self.counts.indptr
@@ -80,8 +86,7 @@ class Words:
 
     def near(self, links: Links, min_jaccard: float) -> BoolArray:
         """Which links hold. A text without words is near nothing."""
-        sizes = np.diff(self.counts.indptr).astype(np.int64)
-        a, b = sizes[links.near], sizes[links.far]
+        a, b = self.sizes[links.near], self.sizes[links.far]
         most = self._most_common(links, a, b)
         holds: BoolArray = most / np.maximum(1, a + b - most) >= min_jaccard
         p, q = links.where(holds)
@@ -154,7 +159,7 @@ class Documents:
     def __init__(self, texts: Sequence[Words], min_jaccard: float) -> None:
         self.texts, self.min_jaccard = texts, min_jaccard
         self.bands, self.slots = bands_for(min_jaccard)
-        self._filled = np.all([np.diff(words.counts.indptr) > 0 for words in texts], axis=0)
+        self._filled = np.all([words.sizes > 0 for words in texts], axis=0)
 
     def __len__(self) -> int:
         return len(self.texts[0])
