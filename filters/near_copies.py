@@ -76,7 +76,7 @@ class Words:
 
     @cached_property
     def sizes(self) -> IntArray:
-        """Tokens of each text. Counted once: a chunk that counted all texts anew would cost the square of their number."""
+        """Tokens of each text. Counted once: every chunk counting all texts would take the square of their number."""
         return np.diff(self.counts.indptr).astype(np.int64)
 
     def of_rows(self, rows: IntArray) -> list[list[str]]:

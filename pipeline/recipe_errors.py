@@ -64,6 +64,9 @@ def explain(error: ErrorDetails, root: Any, within: Path = ()) -> Problem:
     """A pydantic error about `root`, which stands at the key `within`, as a line of ours."""
     path = tuple(str(step) for step in error["loc"] if step != "[key]")
     key = ".".join(within + path) or "the recipe"
+    if error["type"] in _UNKNOWN and _has_no_keys(_at(root, path[:-1])):
+        table = ".".join((*within, *path[:-1]))
+        return problem(key, f"unknown key; {table} has none: write {table}={{}}")
     if error["type"] in _UNKNOWN:
         return unknown(key, ".".join((*within, nearest_key(root, path))))
     if error["type"] in {"missing", "missing_argument"}:
@@ -109,6 +112,10 @@ def _children(kind: Any) -> dict[str, Any]:
         hints = get_type_hints(kind)
         return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
     return {}
+
+
+def _has_no_keys(kind: Any) -> bool:
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind) and not dataclasses.fields(kind)
 
 
 def _at(kind: Any, path: Path) -> Any:

@@ -9,7 +9,10 @@ from pipeline.recipe_errors import Problem, problem
 
 _BARE = re.compile(r"[^\s\"'\[\]{}]+")
 _CLOSING = {"[": "]", "{": "}"}
-_FORM = "wanted key=value, such as sampling.n=32 or models.teacher=org/name; quote a value that has spaces"
+_FORM = (
+    "wanted key=value, such as sampling.n=32, models.teacher=org/name or, of a table, tasks.summary.panel.asked={}; "
+    "quote a value that has spaces"
+)
 
 
 def apply(data: dict[str, Any], overrides: Sequence[str]) -> list[Problem]:

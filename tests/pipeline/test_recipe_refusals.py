@@ -47,6 +47,12 @@ def test_an_unknown_key_names_the_nearest(write, override, line):
     assert lines(write(GOOD), override) == [line]
 
 
+def test_a_key_of_a_filter_without_keys_says_how_it_is_written():
+    with pytest.raises(RecipeError, match=r"has none: write tasks\.summary\.panel\.asked=\{\}"):
+        load("news", ["tasks.summary.panel.asked.x=1"])
+    load("news", ["tasks.summary.panel.asked={}"])
+
+
 @pytest.mark.parametrize(
     ("override", "line"),
     [
