@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.readings import _table, right, stages_of, threshold, weights_of
+from bench.readings import FOLDER, READINGS, _rows, _table, right, stages_of, threshold, weights_of
 from filters.base import Panel
 from filters.length import Length
 from filters.overlap import Overlap
@@ -48,3 +48,13 @@ def test_figures_behind_each_filter(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_threshold_is_named_where_there_is_one() -> None:
     assert threshold(Support(min_share=0.5)) == "0.5" and threshold(Overlap()) == ""
+
+
+@pytest.mark.parametrize("name", READINGS)
+@pytest.mark.parametrize("task", ["summary", "paraphrase"])
+def test_a_label_is_the_majority_of_its_readers(name: str, task: str) -> None:
+    for row in _rows(FOLDER / name, task):
+        for label in ("forward", "broken", *(("reverse",) if task == "paraphrase" else ())):
+            said = row[f"{label}_by"]
+            assert isinstance(said, list) and len(said) >= 2
+            assert row[label] is (2 * sum(said) > len(said)), row["pair_id"]
