@@ -59,11 +59,12 @@ def open_back_end(judge: Judge, back_end: str, token_budget: int, device: str, t
     pad = judge.tokenizer.pad_token_id or 0
     if device.startswith("cuda"):
         return FixedShapes(_by_transformers(judge, device, chosen), judge.window, max(token_budget, CUDA_TOKENS), pad)
-    padded = FixedShapes(_by_transformers(judge, device, "fp32"), judge.window, min(token_budget, PADDED_TOKENS), pad)
+    own = _by_transformers(judge, device, "fp32")
+    padded = FixedShapes(own, judge.window, min(token_budget, PADDED_TOKENS), pad)
     if not can_run(judge.model):
         return padded
     packed = _packed(judge, chosen, token_budget, threads)
-    if _agree(packed, padded, judge, chosen):
+    if _agree(packed, own, judge, chosen):
         return packed
     LOG.warning("judge %s: our forward pass is not the model's own; transformers' is used", judge.model.name_or_path)
     return padded
@@ -82,14 +83,23 @@ def _packed(judge: Judge, chosen: str, token_budget: int, threads: int) -> "Pack
     return proven(rows, judge.window, judge.model.config.vocab_size)
 
 
-def _agree(packed: Answer, padded: Answer, judge: Judge, chosen: str) -> bool:
-    """Whether both forward passes are one function: a model of a known type may yet be built in another way."""
+def _agree(packed: Answer, own: Forward, judge: Judge, chosen: str) -> bool:
+    """Whether both forward passes are one function: a model of a known type may yet be built in another way.
+
+    The model's own sees one row at a time, unpadded: every worker opens its judge, and padded batches took much longer.
+    """
     from filters.nli_packed import sample_rows
 
     rows = sample_rows(judge.window, judge.model.config.vocab_size)[::3]
     if judge.tokenizer.model_input_names.count("token_type_ids"):
         rows = [Tokens(row.ids, (0,) * (len(row.ids) // 2) + (1,) * (len(row.ids) - len(row.ids) // 2)) for row in rows]
-    return bool(np.abs(packed(rows) - padded(rows)).max() <= TOLERANCE[chosen])
+    wanted = np.concatenate([own(_alone(row)) for row in rows])
+    return bool(np.abs(packed(rows) - wanted).max() <= TOLERANCE[chosen])
+
+
+def _alone(row: Tokens) -> TokenBatch:
+    ids = np.array([row.ids], np.int64)
+    return TokenBatch(ids, np.ones_like(ids), np.array([row.types], np.int64) if row.types else None)
 
 
 def _by_transformers(judge: Judge, device: str, chosen: str) -> Forward:
