@@ -64,6 +64,7 @@ class PackedRows:
         lengths = [len(row.ids) for row in rows]
         share = max(FEWEST_TOKENS, -(-sum(lengths) // self.workers))
         found = list(batches(lengths, min(self.token_budget, share)))
+        torch.get_num_threads()  # a thread that never asked would get the pool's number from now on: one
         with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             answers = pool.map(self._answer, ([rows[place] for place in places] for places in found))
             for places, answer in zip(found, answers, strict=True):

@@ -1,6 +1,9 @@
 """Back ends of the judge: our forward pass is the model's own, and a row never knows its neighbours."""
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,6 +137,18 @@ def test_threads_of_the_caller_are_left_as_they_were() -> None:
     with fixed_threads(2):
         PackedRows(forward, 2048, 256, 2)(some_rows(4))
         assert torch.get_num_threads() == 2
+
+
+def test_a_caller_that_never_asked_for_its_threads_keeps_them() -> None:
+    """Torch gives a thread the number that any thread set last, when it first asks: only a fresh process can tell."""
+    asked = (
+        "import torch; from filters.nli_packed import PackedRows; from filters.batches import Tokens; "
+        "rows = PackedRows(lambda batch: torch.ones(len(batch.first)), 2048, 256, 2); "
+        "rows([Tokens((1, 2, 3))]); print(torch.get_num_threads())"
+    )
+    given = {**os.environ, "OMP_NUM_THREADS": "2"}
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, env=given, check=True)
+    assert said.stdout.strip() == "2"
 
 
 def test_no_rows_no_results() -> None:
