@@ -58,7 +58,8 @@ class OurFilters:
         panels = {name: recipe.panel(name) for name in recipe.tasks}
         self._form = FormPairs(panels, recipe.candidate_filter(), resources=recipe.resources("pairs")).open()
         self._judge = JudgePairs(panels, resources=recipe.resources("scores")).open()
-        self._assemble = Assemble({name: recipe.selectors(name) for name in recipe.tasks}, recipe.corpus)
+        selectors, needs = {name: recipe.selectors(name) for name in recipe.tasks}, recipe.resources("scores")
+        self._assemble = Assemble(selectors, recipe.corpus, needs)  # the judge of the panel is asked: so many threads
 
     def __call__(self, candidates: pa.Table) -> Turn:
         formed, cheap = _timed(lambda: self._form(Batch(0, candidates)))

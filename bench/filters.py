@@ -23,7 +23,6 @@ from bench.accepted import OurFilters, Turn
 from bench.ladder import as_published, climb, judge_of, one_judge, report
 from bench.machine import machine, table
 from bench.procedure import Key, Rows, table_of
-from filters.duplicates import Duplicates
 from filters.nli_judge import open_judge
 from filters.similarity import open_encoder
 from pipeline.recipe import Recipe, load
@@ -128,13 +127,9 @@ def ours(recipe: Recipe, sample: Sample) -> Arm:
 
 def _load_models(recipe: Recipe, texts: Sequence[str]) -> None:
     """Models load at their first question, and nothing of a context for warming up may have come that far."""
-    found = list(permutations([text for text in texts if text][:4], 2))
-    for task in recipe.tasks:
-        for spec in recipe.panel(task):
-            spec.open("cpu")(table_of(found))
-        for selector in recipe.selectors(task):
-            if isinstance(selector, Duplicates):
-                open_judge(selector.judge)(found)
+    pairs = table_of(list(permutations([text for text in texts if text][:4], 2)))
+    for spec in (spec for task in recipe.tasks for spec in recipe.panel(task)):
+        spec.open("cpu")(pairs)
 
 
 def as_it_was(recipe: Recipe, sample: Sample) -> Arm:
