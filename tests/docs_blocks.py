@@ -19,6 +19,7 @@ NOT_RUN = {
     r"make check$": "the checks that every change must pass, run beside the tests",
     r"\.venv/bin/pytest ": "it would run itself",
     r"make bench$": "a quarter of an hour of two quiet cores",
+    r"make bench-readings\b": "minutes of two quiet cores, with the embedded judges",
     r"\.venv/bin/python -m bench\.": "minutes to hours of two quiet cores, on runs and texts that are not in git",
     r"\.venv/bin/python \.ci/\w+\.py --(rescore \w+ --)?write$": "writes into the tree; tests compare what it writes",
 }

@@ -180,7 +180,8 @@ def _write_texts(folder: Path) -> None:
     pairs = [{"source": text, "target": shorter(text)} for text in texts[:40] if text != shorter(text)]
     _write_rows(folder / "articles.jsonl", [{"body": " ".join(texts[i : i + 4])} for i in range(0, 40, 4)])
     _write_rows(folder / "news.jsonl", [{"text": text} for text in texts])
-    for name in ("my_pairs.jsonl", "pairs.jsonl"):
+    (folder / "data" / "runs").mkdir(parents=True, exist_ok=True)
+    for name in ("my_pairs.jsonl", "data/runs/pairs.jsonl"):
         _write_rows(folder / name, pairs)
     for name in ("rows.jsonl", "duc2003.jsonl.gz", "gigaword_test.jsonl.gz", "quora_test.jsonl.gz"):
         _write_rows(folder / name, rows)
