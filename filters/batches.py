@@ -103,6 +103,16 @@ class FixedShapes:
         return TokenBatch(ids, mask, types)
 
 
+def one_by_one(forward: Forward, rows: Sequence[Tokens]) -> FloatArray:
+    """(len(rows), outputs): `forward` on each row alone, unpadded. To try a few out: full batches take much longer."""
+    return np.concatenate([forward(_alone(row)) for row in rows])
+
+
+def _alone(row: Tokens) -> TokenBatch:
+    ids = np.array([row.ids], np.int64)
+    return TokenBatch(ids, np.ones_like(ids), np.array([row.types], np.int64) if row.types else None)
+
+
 def of_worker(threads: int) -> int:
     """So many, or for 0 as many as the worker computes with: what is opened is tried out with that number."""
     import torch

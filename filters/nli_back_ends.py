@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens
+from filters.batches import FixedShapes, FloatArray, Forward, TokenBatch, Tokens, one_by_one
 from filters.models import Judge
 
 if TYPE_CHECKING:
@@ -84,22 +84,13 @@ def _packed(judge: Judge, chosen: str, token_budget: int, threads: int) -> "Pack
 
 
 def _agree(packed: Answer, own: Forward, judge: Judge, chosen: str) -> bool:
-    """Whether both forward passes are one function: a model of a known type may yet be built in another way.
-
-    The model's own sees one row at a time, unpadded: every worker opens its judge, and padded batches took much longer.
-    """
+    """Whether both forward passes are one function: a model of a known type may yet be built in another way."""
     from filters.nli_packed import sample_rows
 
     rows = sample_rows(judge.window, judge.model.config.vocab_size)[::3]
     if judge.tokenizer.model_input_names.count("token_type_ids"):
         rows = [Tokens(row.ids, (0,) * (len(row.ids) // 2) + (1,) * (len(row.ids) - len(row.ids) // 2)) for row in rows]
-    wanted = np.concatenate([own(_alone(row)) for row in rows])
-    return bool(np.abs(packed(rows) - wanted).max() <= TOLERANCE[chosen])
-
-
-def _alone(row: Tokens) -> TokenBatch:
-    ids = np.array([row.ids], np.int64)
-    return TokenBatch(ids, np.ones_like(ids), np.array([row.types], np.int64) if row.types else None)
+    return bool(np.abs(packed(rows) - one_by_one(own, rows)).max() <= TOLERANCE[chosen])
 
 
 def _by_transformers(judge: Judge, device: str, chosen: str) -> Forward:

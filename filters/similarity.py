@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from filters.base import Cost, Role, Scorer
-from filters.batches import FixedShapes, FloatArray, TokenBatch, Tokens, fixed_threads, of_worker
+from filters.batches import FixedShapes, FloatArray, TokenBatch, Tokens, fixed_threads, of_worker, one_by_one
 from filters.entailment import has_text
 from filters.models import EMBEDDED_ENCODER, load_encoder, locate
 from filters.pairwise import at_least, at_most, sentences
@@ -143,7 +143,7 @@ class Encoder:
         pad = self._loaded[0].auto_model.config.pad_token_id or 0
         whole = [tuple(token if token != pad else int(not pad) for token in row.ids) for row in samples]  # none in it
         samples = [Tokens(ids, (0,) * len(ids) if "token_type_ids" in features else ()) for ids in whole]
-        if np.abs(_unit(packed(samples)) - _unit(own(samples))).max() <= TOLERANCE:
+        if np.abs(_unit(packed(samples)) - _unit(one_by_one(own.forward, samples))).max() <= TOLERANCE:
             return packed
         LOG.warning("encoder %s: our forward pass is not the model's own; torch's is used", self.model)
         return own

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from filters.batches import FixedShapes, FloatArray, TokenBatch, Tokens, bucket_of, fixed_threads, rows_of
+from filters.batches import FixedShapes, FloatArray, TokenBatch, Tokens, bucket_of, fixed_threads, one_by_one, rows_of
 
 
 def test_bucket_always_leaves_one_place_of_padding() -> None:
@@ -33,6 +33,17 @@ class Seen:
 
 def rows(lengths: list[int]) -> list[Tokens]:
     return [Tokens(tuple(range(1, n + 1))) for n in lengths]
+
+
+def test_one_by_one_rows_are_alone_and_unpadded() -> None:
+    seen, types = Seen(), []
+
+    def forward(batch: TokenBatch) -> FloatArray:
+        types.append(None if batch.types is None else batch.types.tolist())
+        return seen(batch)
+
+    assert one_by_one(forward, [Tokens((1, 2, 3)), Tokens((4, 5), (0, 1))]).tolist() == [[6.0], [9.0]]
+    assert seen.shapes == [(1, 3), (1, 2)] and types == [None, [[0, 1]]]
 
 
 def test_results_come_in_the_order_asked() -> None:
