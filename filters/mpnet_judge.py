@@ -3,12 +3,14 @@
 The base comes in packages and is not committed;
 only the change is. For every matrix these are two thin factors whose product is added to the base's weights (low-rank
 as in LoRA, Hu et al. 2021, 2106.09685, but cut from a full training by its singular values), for every vector the
-difference itself. The head, which the base lacks, is stored whole.
+difference itself. The head, which the base lacks, is stored whole. A judge may have only some of the base's layers:
+its settings name them, in their order.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,9 @@ CHANGE, SETTINGS, WEIGHTS = "delta.safetensors", "config.json", "model.safetenso
 LEFT, RIGHT = ".left", ".right"
 PREFIX = "mpnet."
 """What the classifier's names have before those of the base."""
+KEPT = "kept_layers"
+"""In the settings of a trained judge: which of the base's layers it has. Absent: all."""
+LAYER = re.compile(r"encoder\.layer\.(\d+)\.")
 
 
 def load_committed(folder: Path, cache: Path) -> tuple[Any, Any, set[str]]:
@@ -36,11 +41,15 @@ def load_mpnet_judge(folder: Path, base: Path) -> tuple[Any, Any, set[str]]:
 
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     _check_base(base, settings["base_digest"])
-    weights = base_weights(base)
+    layers = settings.get(KEPT, [])
+    weights = base_weights(base, layers)
     for name, change in changes(load_file(folder / CHANGE)).items():
         weights[name] = weights[name] + change if name in weights else change
     config = MPNetConfig.from_pretrained(base, id2label={int(n): label for n, label in settings["id2label"].items()})
     config.label2id = {label: place for place, label in config.id2label.items()}
+    if layers:
+        config.num_hidden_layers = len(layers)
+        setattr(config, KEPT, layers)
     model, loading = MPNetForSequenceClassification.from_pretrained(
         None, config=config, state_dict=weights, dtype="float32", output_loading_info=True
     )
@@ -53,7 +62,8 @@ def export_mpnet_judge(trained: Path, base: Path, rank: int, window: int, out: P
     """Write a trained classifier as its change of the base, in half precision. `window`: longest pair in tokens."""
     from safetensors.torch import load_file, save_file
 
-    before, after = base_weights(base), load_file(trained / WEIGHTS)
+    own = json.loads((trained / SETTINGS).read_text(encoding="utf-8"))
+    before, after = base_weights(base, own.get(KEPT, [])), load_file(trained / WEIGHTS)
     for name in before:
         if name not in after or after[name].shape != before[name].shape:
             raise FilterError(
@@ -65,23 +75,35 @@ def export_mpnet_judge(trained: Path, base: Path, rank: int, window: int, out: P
             stored[name] = weight
         elif (difference := weight.float() - before[name]).any():
             stored |= _factors(name, difference, rank)
-    labels = json.loads((trained / SETTINGS).read_text(encoding="utf-8"))["id2label"]
-    settings = {"base": base.name, "base_digest": _digest(base), "rank": rank, "window": window, "id2label": labels}
+    settings = {"base": base.name, "base_digest": _digest(base), "rank": rank, "window": window}
+    settings |= {name: own[name] for name in (KEPT, "id2label") if name in own}
     out.mkdir(parents=True, exist_ok=True)
     save_file({name: value.half().contiguous() for name, value in stored.items()}, out / CHANGE)
     (out / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
-def base_weights(base: Path) -> "dict[str, Tensor]":
-    """The base's weights that a classifier keeps, in float32, by their names in it: no pooler, no table of places."""
+def base_weights(base: Path, layers: Sequence[int] = ()) -> "dict[str, Tensor]":
+    """The base's weights that a classifier keeps, in float32, by their names in it: no pooler, no table of places.
+
+    Of its layers those named, numbered anew in that order; all if none is.
+    """
     from safetensors.torch import load_file
 
     kept = ("embeddings.", "encoder.")
     return {
-        PREFIX + name: weight.float()
+        PREFIX + new: weight.float()
         for name, weight in load_file(base / WEIGHTS).items()
-        if name.startswith(kept) and weight.is_floating_point()
+        if name.startswith(kept) and weight.is_floating_point() and (new := _renumbered(name, layers))
     }
+
+
+def _renumbered(name: str, layers: Sequence[int]) -> str:
+    """A weight's name where only these layers are kept; empty where its layer is not one of them."""
+    found = LAYER.match(name)
+    if not layers or not found:
+        return name
+    number = int(found.group(1))
+    return f"encoder.layer.{layers.index(number)}.{name[found.end() :]}" if number in layers else ""
 
 
 def changes(stored: "Mapping[str, Tensor]") -> "dict[str, Tensor]":

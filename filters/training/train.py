@@ -8,7 +8,7 @@ spec; a checkpoint is written aside and renamed, so a killed training goes on wh
 import csv
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch.nn.functional import log_softmax
 
 from filters.base import FilterError, IntArray
 from filters.models import JUDGES, load_judge, locate
+from filters.mpnet_judge import KEPT
 from filters.training.batching import Coded, code, collate, plan
 from filters.training.rows import LABELS, Row, draw, is_held_out, read_rows
 
@@ -39,6 +40,7 @@ class TrainingSpec:
     warmup: float = Field(default=0.05, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     frozen: str = "word_embeddings"
+    layers: tuple[int, ...] = ()  # of the base's, those that are kept, in order; all if none is named
     bfloat16: bool = True
     most_steps: int = Field(default=0, ge=0)  # 0: all that was drawn
     threads: int = Field(default=2, ge=1)
@@ -63,6 +65,8 @@ def load_base(spec: TrainingSpec) -> tuple[Any, Any]:
     """The encoder with a classification head for LABELS, and its tokenizer; or a judge, to go on from. No dropout."""
     torch.manual_seed(spec.seed)
     model, tokenizer = _judge(spec.base) if spec.base in JUDGES else _encoder(locate(spec.base).name)
+    if spec.layers:
+        keep_layers(model, spec.layers)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -82,6 +86,18 @@ def _encoder(name: str) -> tuple[Any, Any]:
     outputs = {"id2label": dict(enumerate(LABELS)), "label2id": {label: n for n, label in enumerate(LABELS)}}
     model = AutoModelForSequenceClassification.from_pretrained(name, dtype="float32", **outputs)
     return model, AutoTokenizer.from_pretrained(name)
+
+
+def keep_layers(model: Any, layers: Sequence[int]) -> None:
+    """Leave a classifier these of its encoder's layers. What is left has to be trained to be of use again."""
+    encoder = model.base_model.encoder
+    found = len(encoder.layer)
+    if max(layers) >= found:
+        raise FilterError(f"training of a judge: `layers` has {max(layers)}, its base has 0 to {found - 1}")
+    encoder.layer = torch.nn.ModuleList([encoder.layer[number] for number in layers])
+    model.config.num_hidden_layers = len(layers)
+    had = getattr(model.config, KEPT, None) or range(found)
+    setattr(model.config, KEPT, [had[number] for number in layers])
 
 
 def train(spec: TrainingSpec, out: Path, save_every: int = 200) -> Path:

