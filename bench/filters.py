@@ -1,7 +1,7 @@
 """`make bench-filters`: our filters against the procedure as published, on the same candidates.
 
     python -m bench.filters --run news
-    python -m bench.filters --run news --contexts 2
+    python -m bench.filters --run news --contexts 12
 
 Prints the time of both, the ladder of repairs between them, and one line of JSON. Both sides get the same candidates of
 a run; loading and warming up are in no figure. It stops with an error if the ladder does not end at what the pipeline
@@ -56,7 +56,7 @@ class Arm:
 @app.command()
 def main(
     run: Annotated[str, typer.Option(help="A run with candidates, in data/runs.")] = "news",
-    contexts: Annotated[int, typer.Option(min=1, help="Contexts that are compared; the first of the run.")] = 12,
+    contexts: Annotated[int, typer.Option(min=1, help="Contexts that are compared; the first of the run.")] = 2,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Changes to its recipe: 'key=value ...'.")] = None,
 ) -> None:
     """Measure both, climb from the one to the other, end with one line of JSON."""
