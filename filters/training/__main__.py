@@ -55,7 +55,7 @@ def judge(
     trained = build(sources, work)
     export(trained, out, window=128)
     typer.echo(f"{out}: copy it over data/models/nli-minilm when `calibrate --model {trained}` likes it")
-    typer.echo(f"{work / 'closer' / 'model'}: the larger one; `export-mpnet` writes it as data/models/nli-mpnet is")
+    typer.echo(f"{work / 'shorter' / 'model'}: the larger one; `export-mpnet` writes it as data/models/nli-mpnet is")
 
 
 @app.command()

@@ -4,7 +4,8 @@
 2. a larger encoder learns NLI from labelled rows and hard pairs, then from the wrong clauses, then from right and
    wrong pairs that look alike, made by parsing
 3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets
-4. a small encoder learns from labelled rows, hard pairs and those answers
+4. seven of its twelve layers learn from all of these and its answers: the larger judge that ships
+5. a small encoder learns from labelled rows, hard pairs and those answers
 """
 
 import json
@@ -74,6 +75,7 @@ def build(sources: Sources, work: Path) -> Path:
     sharper = train(spec_of("sharper", str(larger), sources.labelled, crossed), work / "sharper")
     closer = train(spec_of("closer", str(sharper), sources.labelled, parsed), work / "closer")
     write_soft_labels(closer, read_rows(pool), soft)
+    train(spec_of("shorter", str(closer), sources.labelled, hard, parsed, soft), work / "shorter")
     return train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
 
 

@@ -110,7 +110,7 @@ def test_soft_labels_go_on_where_they_stopped(base: Path, rows: Path, tmp_path: 
     assert torch.allclose(whole.sum(-1), torch.ones(30), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["larger", "sharper", "closer", "small"])
+@pytest.mark.parametrize("name", ["larger", "sharper", "closer", "shorter", "small"])
 def test_every_settings_file_is_a_spec(name: str) -> None:
     found = build.spec_of(name, "some/base", Path("rows.jsonl"))
     assert (found.base, found.rows) == ("some/base", ("rows.jsonl",))
