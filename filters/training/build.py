@@ -4,8 +4,8 @@
 2. a larger encoder learns NLI from labelled rows and hard pairs, then from the wrong clauses, then from right and
    wrong pairs that look alike, made by parsing
 3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets
-4. seven of its twelve layers learn from all of these and its answers: the larger judge that ships
-5. a small encoder learns from labelled rows, hard pairs and those answers
+4. a small encoder learns from labelled rows, hard pairs, wrong clauses and those answers
+5. seven of the larger one's twelve layers learn from labelled rows, hard pairs, look-alikes and its answers
 """
 
 import json
@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.dataset as ds
 
-from filters.models import EMBEDDED_ENCODER, load_encoder
+from filters.base import FilterError
+from filters.models import EMBEDDED_ENCODER, load_encoder, locate
 from filters.syntax import open_documents
 from filters.training.captions import caption_pairs
 from filters.training.hard_pairs import RULES, hard_pairs
@@ -58,6 +59,7 @@ class Sources(NamedTuple):
 
 def build(sources: Sources, work: Path) -> Path:
     """The folder of the trained small judge."""
+    check_layers(sources.base)
     work.mkdir(parents=True, exist_ok=True)
     parsed, hard, crossed, pool, soft = (
         work / f"{name}.jsonl" for name in ("parsed", "hard", "crossed", "pool", "soft")
@@ -75,8 +77,22 @@ def build(sources: Sources, work: Path) -> Path:
     sharper = train(spec_of("sharper", str(larger), sources.labelled, crossed), work / "sharper")
     closer = train(spec_of("closer", str(sharper), sources.labelled, parsed), work / "closer")
     write_soft_labels(closer, read_rows(pool), soft)
+    small = train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
     train(spec_of("shorter", str(closer), sources.labelled, hard, parsed, soft), work / "shorter")
-    return train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
+    return small
+
+
+def check_layers(base: str) -> None:
+    """Hours before they are taken out: the layers named in shorter.toml end with the base's last one."""
+    from transformers import AutoConfig
+
+    wanted = max(spec_of("shorter", base).layers) + 1
+    found = AutoConfig.from_pretrained(locate(base).name).num_hidden_layers
+    if found != wanted:
+        raise FilterError(
+            f"{base}: has {found} layers, wanted {wanted}, of which shorter.toml keeps some; choose another base or "
+            "mend `layers` there"
+        )
 
 
 def spec_of(name: str, base: str, *rows: Path) -> TrainingSpec:

@@ -92,8 +92,11 @@ def keep_layers(model: Any, layers: Sequence[int]) -> None:
     """Leave a classifier these of its encoder's layers. What is left has to be trained to be of use again."""
     encoder = model.base_model.encoder
     found = len(encoder.layer)
-    if max(layers) >= found:
-        raise FilterError(f"training of a judge: `layers` has {max(layers)}, its base has 0 to {found - 1}")
+    if len(set(layers)) < len(layers) or not set(layers) <= set(range(found)):
+        raise FilterError(
+            f"training of a judge: `layers` is {list(layers)}; wanted different numbers from 0 to {found - 1}, those "
+            "of its base; mend the settings"
+        )
     encoder.layer = torch.nn.ModuleList([encoder.layer[number] for number in layers])
     model.config.num_hidden_layers = len(layers)
     had = getattr(model.config, KEPT, None) or range(found)

@@ -102,8 +102,21 @@ def test_layers_kept_of_those_kept_are_named_as_the_base_has_them(base: Path) ->
     keep_layers(model, (1, 0))
     keep_layers(model, (0,))
     assert model.config.kept_layers == [1]
-    with pytest.raises(FilterError, match="`layers` has 1, its base has 0 to 0"):
-        keep_layers(model, (1,))
+
+
+@pytest.mark.parametrize("layers", [(2,), (0, 0), (-1,)])
+def test_layers_that_the_base_has_not_are_refused(layers: tuple[int, ...]) -> None:
+    with pytest.raises(FilterError, match=r"`layers` is \[.*wanted different numbers from 0 to 1") as caught:
+        keep_layers(MPNetForSequenceClassification(tiny_config()), layers)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_change_of_a_layer_that_is_not_kept_is_refused(trained: Path, base: Path, tmp_path: Path) -> None:
+    export_mpnet_judge(trained, base, 2, 40, tmp_path)
+    settings = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(settings | {"kept_layers": [0]}))
+    with pytest.raises(FilterError, match=r"changes mpnet\.encoder\.layer\.1.*which its base has not"):
+        load_mpnet_judge(tmp_path, base)
 
 
 def test_only_the_change_is_stored_in_half_precision(trained: Path, base: Path, tmp_path: Path) -> None:

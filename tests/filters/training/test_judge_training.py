@@ -117,6 +117,11 @@ def test_every_settings_file_is_a_spec(name: str) -> None:
     assert found.passes and all(times >= 0 for times in found.passes.values())
 
 
+def test_a_base_of_other_layers_is_refused_before_the_work(base: Path) -> None:
+    with pytest.raises(FilterError, match="has 2 layers, wanted 12"):
+        build.check_layers(str(base))
+
+
 @pytest.mark.skipif(bool(without_parser()), reason=without_parser())
 def test_pairs_by_parsing_are_of_both_sources_and_so_many_a_rule(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
