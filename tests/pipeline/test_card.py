@@ -111,7 +111,7 @@ def test_figures() -> None:
     assert score_constants(rows) == [{"name": "rule", "value": 1.0}]
 
 
-@pytest.mark.parametrize(("judge", "number"), [(EMBEDDED_JUDGE, 11), (EMBEDDED_MPNET_JUDGE, 14)])
+@pytest.mark.parametrize(("judge", "number"), [(EMBEDDED_JUDGE, 11), (EMBEDDED_MPNET_JUDGE, 15)])
 def test_the_judges_training_sets_are_those_of_its_card(judge: str, number: int) -> None:
     sets = terms(judge, none_known).trained_on or ()
     text = (home() / "data/models" / judge.removeprefix("embedded:") / "README.md").read_text(encoding="utf-8")
