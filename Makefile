@@ -136,9 +136,10 @@ bench-filters: setup ## our filters against the procedure as published (RUN=name
 bench-graph: setup ## the entailment graph against brute force (RUN=name with scores)
 	$(BIN)/python -m bench.graph $(if $(RUN),--run 'data/runs/$(RUN)')
 
-judge: setup ## train the embedded judges anew (hours; extra parser): NLI=pairs.jsonl.gz TEXT='a.jsonl.gz ...' RUN=name WORDNET=folder
+judge: setup ## the embedded judges anew (hours; extra parser): NLI=pairs.jsonl.gz TEXT='a.jsonl.gz ...' RUN=name WORDNET=folder QUESTIONS=name
 	$(BIN)/python -m filters.training judge --labelled '$(NLI)' $(foreach file,$(TEXT),--text '$(file)') \
-		--candidates 'data/runs/$(or $(RUN),news)/round-0/candidates' $(if $(WORDNET),--wordnet '$(WORDNET)')
+		--candidates 'data/runs/$(or $(RUN),news)/round-0/candidates' $(if $(WORDNET),--wordnet '$(WORDNET)') \
+		$(if $(QUESTIONS),--questions 'data/runs/$(QUESTIONS)/round-0/candidates')
 
 bench-near-duplicates: setup ## near copies at 10k, 100k and 1M sentences (needs a run with candidates)
 	$(BIN)/python -m bench.near_duplicates

@@ -47,11 +47,16 @@ def judge(
     ],
     base: Annotated[str, typer.Option(help="the larger encoder; empty: the packaged all-mpnet-base-v2")] = "",
     wordnet: Annotated[Path | None, typer.Option(help="WordNet's dict folder, for words of the same meaning")] = None,
+    questions: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="candidates folder of a run of questions, if any")
+    ] = None,
     work: Annotated[Path, typer.Option(help="where it is made; a killed one goes on")] = CACHE / "judge",
     out: Annotated[Path, typer.Option(help="where the weights are written")] = CACHE / "judge" / "export",
 ) -> None:
     """Train the embedded judges anew: a larger one first, then the small one and seven of its layers on its answers."""
-    sources = Sources(labelled, text, candidates, base or str(unpack_mpnet(CACHE)), wordnet=wordnet)
+    sources = Sources(
+        labelled, text, candidates, base or str(unpack_mpnet(CACHE)), wordnet=wordnet, questions=questions
+    )
     trained = build(sources, work)
     export(trained, out, window=128)
     typer.echo(f"{out}: copy it over data/models/nli-minilm when `calibrate --model {trained}` likes it")

@@ -3,7 +3,8 @@
 1. hard pairs by rule, from plain sentences; clauses put together wrongly, from our generator's sentences
 2. a larger encoder learns NLI from labelled rows and hard pairs, then from the wrong clauses, then from right and
    wrong pairs that look alike, made by parsing
-3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets
+3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets,
+   framed questions
 4. a small encoder learns from labelled rows, hard pairs, wrong clauses and those answers
 5. seven of the larger one's twelve layers learn from labelled rows, hard pairs, look-alikes and its answers
 """
@@ -40,7 +41,9 @@ MOST_OF_A_RULE = 4000
 MOST_OF_A_PARSED_RULE = 1600
 PARSED_SENTENCES = 9000
 SIBLINGS_A_BAND = 75
-CAPTIONS, OWN_RULES = 9500, 8000
+CAPTIONS, OWN_RULES, QUESTIONS = 9500, 8000, 5500
+QUESTION_FRAME = "We know the answer to the question: {}"
+"""As the questions recipe puts questions to a judge (its `judge_frame`)."""
 BLOCK = 60
 CROSSINGS, CROSSINGS_OF_TEXT = 150, 6
 WORD = re.compile(r"[a-z]+")
@@ -55,6 +58,7 @@ class Sources(NamedTuple):
     base: str  # the larger encoder
     captions: str = "cad"
     wordnet: Path | None = None  # its dict folder; without it no pair has other words of the same meaning
+    questions: Path | None = None  # candidates of a run of questions; without it the judge sees none
 
 
 def build(sources: Sources, work: Path) -> Path:
@@ -150,6 +154,8 @@ def unlabelled_rows(sources: Sources, seed: int = 0) -> list[dict[str, Any]]:
     ]
     rng = np.random.default_rng(seed)
     rows = [*siblings(contexts, seed), *mixed, *_some(captions, CAPTIONS, rng), *_some(own, OWN_RULES, rng)]
+    if sources.questions:
+        rows += _some(list(framed_questions(candidates_of(sources.questions), seed)), QUESTIONS, rng)
     return [_unlabelled(rows[place]) for place in rng.permutation(len(rows))]
 
 
@@ -171,6 +177,16 @@ def siblings(contexts: dict[str, list[str]], seed: int) -> Iterator[Row]:
         for name, texts in contexts.items()
     }
     return sibling_pairs(contexts, vectors, SIBLINGS_A_BAND, seed)
+
+
+def framed_questions(contexts: dict[str, list[str]], seed: int) -> Iterator[Row]:
+    """Pairs of questions of one context, each said to be answered: an NLI model knows statements."""
+    for row in siblings(contexts, seed):
+        yield row._replace(
+            premise=QUESTION_FRAME.format(row.premise),
+            hypothesis=QUESTION_FRAME.format(row.hypothesis),
+            origin="questions",
+        )
 
 
 def _some(rows: Sequence[Row], most: int, rng: np.random.Generator) -> list[Row]:

@@ -18,6 +18,7 @@ from filters.training.rows import LABELS, read_rows
 from filters.training.soft_labels import probabilities, write_soft_labels
 from filters.training.train import TrainingSpec, loss_of, train
 from filters.training.unlabelled import is_for_training
+from pipeline.recipe import load
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c d e f g h".split()
 
@@ -147,3 +148,25 @@ def test_pairs_by_parsing_are_of_both_sources_and_so_many_a_rule(
     assert not any("wolf" in premise for premise in premises)  # a context that readings may come from
     monkeypatch.setattr(build, "MOST_OF_A_PARSED_RULE", 1)
     assert max(Counter(row["origin"] for row in build.parsed_rows(sources)).values()) == 1
+
+
+def test_the_pool_holds_framed_questions_of_contexts_that_may_be_trained_on(tmp_path: Path) -> None:
+    ours = [f"{number:032x}" for number in range(40)]
+    trained = next(name for name in ours if is_for_training(name))
+    held = next(name for name in ours if not is_for_training(name))
+    asked = ["How do I learn French?", "How can I learn French?", "What do whales eat?"]
+    texts = {"context_id": [trained] * 3 + [held] * 2, "text": [*asked, "Who won the match?", "Who has won the match?"]}
+    pq.write_table(pa.table(texts), tmp_path / "shard-00000.parquet")
+    labelled = tmp_path / "labelled.jsonl"
+    labelled.write_text("")
+    plain = build.Sources(labelled, [], tmp_path, "")
+    pool = build.unlabelled_rows(plain._replace(questions=tmp_path))
+    framed = {(row["premise"], row["hypothesis"]) for row in pool if row["origin"] == "questions"}
+    first, second = (build.QUESTION_FRAME.format(question) for question in asked[:2])
+    assert {(first, second), (second, first)} <= framed
+    assert not any("match" in text for pair in framed for text in pair)
+    assert not any(row["origin"] == "questions" for row in build.unlabelled_rows(plain))
+
+
+def test_questions_are_framed_as_the_recipe_frames_them() -> None:
+    assert load("questions").tasks["paraphrase"].judge_frame == build.QUESTION_FRAME
