@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from filters.base import Selector
 from filters.overlap import novel_ngram_share
 from pipeline.local_backend import fixed_threads
-from pipeline.pair import judge_spec, tally
+from pipeline.pair import judge_spec, order_of, tally
 from pipeline.recipe_sections import Corpus
 from pipeline.records import PAIR
 from pipeline.stage import Counts, Resources, ShardWriter
@@ -37,7 +37,11 @@ class Assemble:
 
     def spec(self) -> Mapping[str, object]:
         selectors = {t: {s.name: _spec(s) for s in found} for t, found in self.selectors.items()}
-        return {"selectors": selectors, "corpus": self.settings.model_dump(mode="json")}
+        return {
+            "selectors": selectors,
+            "order": order_of(self.selectors),
+            "corpus": self.settings.model_dump(mode="json"),
+        }
 
     def run(self, inputs: Mapping[str, pa.Table], out: ShardWriter) -> Counts:
         counts: Counter[str] = Counter()

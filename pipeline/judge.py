@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.base import Filter, Panel, Scorer, judge
-from pipeline.pair import MACHINE, cheap_scores, judge_spec, panel_spec, tally
+from pipeline.pair import MACHINE, cheap_scores, judge_spec, panels_spec, tally
 from pipeline.records import PAIR, score_schema
 from pipeline.stage import Batch, Output, Resources, StageFunction
 from pipeline.thresholds import thresholds
@@ -40,7 +40,7 @@ class JudgePairs:
         return score_schema([*cheap, *dear])
 
     def spec(self) -> Mapping[str, object]:
-        return {name: panel_spec(panel.of_cost("model")) for name, panel in self.tasks.items()}
+        return panels_spec(self.tasks, "model")
 
     def facts(self) -> Mapping[str, object]:
         """The models, without thresholds: under them an old answer is still an answer."""

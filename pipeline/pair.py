@@ -5,7 +5,7 @@ seeded sample of the dropped. Both tasks draw on the same candidates, and both o
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.base import Filter, Panel, Scorer, Selector, judge
+from filters.base import Cost, Filter, Panel, Scorer, Selector, judge
 from filters.models import revision_of
 from filters.nli_back_ends import resolve
 from filters.wellformed import Wellformed
@@ -35,9 +35,15 @@ def cheap_scores(tasks: Mapping[str, Panel]) -> pa.Schema:
     return pa.schema([*PAIR, *(pa.field(name, pa.float32()) for name in names)])
 
 
-def cheap_panels(tasks: Mapping[str, Panel]) -> dict[str, object]:
-    """What decides the verdicts of each task's cheap filters."""
-    return {name: panel_spec(panel.of_cost("cheap")) for name, panel in tasks.items()}
+def panels_spec(tasks: Mapping[str, Panel], cost: Cost) -> dict[str, object]:
+    """What decides the verdicts of each task's filters of that cost, and which of them a drop is counted for."""
+    panels = {name: panel.of_cost(cost) for name, panel in tasks.items()}
+    return {"tasks": {name: panel_spec(panel) for name, panel in panels.items()}, "order": order_of(panels)}
+
+
+def order_of(tasks: Mapping[str, Iterable[Filter | Selector]]) -> dict[str, list[str]]:
+    """The names of each task's filters or selectors as they come: a header sorts its keys, a list it leaves alone."""
+    return {task: [spec.name for spec in specs] for task, specs in tasks.items()}
 
 
 def open_cheap(tasks: Mapping[str, Panel], device: str, *first: Filter) -> OpenTasks:
@@ -87,7 +93,11 @@ class FormPairs:
         return cheap_scores(self.tasks)
 
     def spec(self) -> Mapping[str, object]:
-        return {"tasks": cheap_panels(self.tasks), "wellformed": judge_spec(self.wellformed), "examples": self.examples}
+        return {
+            **panels_spec(self.tasks, "cheap"),
+            "wellformed": judge_spec(self.wellformed),
+            "examples": self.examples,
+        }
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from filters.base import Panel, judge
 from filters.wellformed import Wellformed
 from pipeline.errors import UserError
-from pipeline.pair import SCORE, OpenTasks, cheap_panels, cheap_scores, judge_spec, open_cheap, tally
+from pipeline.pair import SCORE, OpenTasks, cheap_scores, judge_spec, open_cheap, panels_spec, tally
 from pipeline.records import PAIR, content_id, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
 
@@ -127,7 +127,7 @@ class BroughtPairs:
         return cheap_scores(self.tasks)
 
     def spec(self) -> Mapping[str, object]:
-        return {"brought": True, "tasks": cheap_panels(self.tasks), "wellformed": judge_spec(self.wellformed)}
+        return {"brought": True, **panels_spec(self.tasks, "cheap"), "wellformed": judge_spec(self.wellformed)}
 
     def facts(self) -> Mapping[str, object]:
         return self.spec()

@@ -5,7 +5,7 @@ of pairs in question. A change that no stored score can tell of (another judge, 
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from filters.base import Filter
@@ -29,6 +29,9 @@ from pipeline.what_if_selectors import Chosen, chosen, corpus_level
 DECIDED_BEFORE = ("seed", "models.teacher", "models.judge", "models.encoder", "contexts", "sampling", "engine", "modes")
 """Keys of a recipe that decide what is written, or which model scores it."""
 JUDGE = re.compile(r"tasks\.\w+\.judge")
+
+Orders = Mapping[str, Sequence[str]]
+"""Names of filters by task, as they come."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,19 @@ def _untellable(found: Stored, wanted: Wanted) -> Iterator[str]:
     for header in found.scores:
         if header.facts != facts:
             changes = spec_changes(header.spec, wanted.scores.spec())
-            others = (f"tasks.{change}" for change in changes if change.partition(":")[0] not in moved)
+            others = (change for change in changes if change.partition(":")[0].removeprefix("tasks.") not in moved)
             yield next(others, "other models")
+    for stage, headers in ((wanted.pairs, found.pairs), (wanted.scores, found.scores)):
+        yield from _reordered(headers[0].spec.get("order", {}), stage.spec()["order"])  # type: ignore[arg-type]
+
+
+def _reordered(before: Orders, now: Orders) -> Iterator[str]:
+    """Filters that come in another order than the stored rows were asked in: others would be dropped by others."""
+    for task in sorted({*before} & {*now}):
+        was = [name for name in before[task] if name in now[task]]
+        wanted = [name for name in now[task] if name in before[task]]
+        if was != wanted:
+            yield f"tasks.{task}.panel, in this order: {', '.join(was)} -> {', '.join(wanted)}"
 
 
 def _wellformed(wanted: Wanted) -> object:

@@ -7,8 +7,9 @@ and nothing weaker had been left out, nothing comes back. Of any other, a group 
 verdicts. For the rest the selector would have to be run, and its judge asked: all that is told is a bound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,9 @@ from pipeline.store import Run
 from pipeline.stored_scores import ROUND, BoolArray, Stored, StoredScores
 
 CAP = "max_pairs_per_context"
+PARTS = ("selectors", "order")
+"""What of a corpus's spec is of its selectors."""
+CorpusSpec = Mapping[str, Mapping[str, object]]
 Ints = npt.NDArray[np.int64]
 
 
@@ -35,12 +39,13 @@ class Chosen:
     """A corpus that was made of the very scores on disk: what its selectors left out, and with which parameters."""
 
     left_out: pa.Table  # pair_id, left_out_by; without repeats
-    selectors: dict[str, object]
+    spec: CorpusSpec
 
     def by(self, task: str, stage: Assemble) -> pa.Table | None:
         """What was left out; None where the task's selectors are others now."""
-        now = stage.spec()["selectors"][task]  # type: ignore[index]
-        return self.left_out if canonical(self.selectors.get(task)) == canonical(now) else None
+        specs = (self.spec, cast(CorpusSpec, stage.spec()))
+        before, now = ([spec.get(part, {}).get(task) for part in PARTS] for spec in specs)
+        return self.left_out if canonical(before) == canonical(now) else None
 
 
 def chosen(run: Run, found: Stored) -> Chosen | None:
@@ -51,8 +56,7 @@ def chosen(run: Run, found: Stored) -> Chosen | None:
     if manifest.get("inputs") != [header.content for header in (*found.pairs, *found.scores)] or not path.exists():
         return None
     rows = read_rows(path).select(["pair_id", "left_out_by"])
-    selectors = spec.get("selectors", {}) if isinstance(spec, dict) else {}
-    return Chosen(rows.filter(pc.not_equal(rows["left_out_by"], "repeat")), selectors)
+    return Chosen(rows.filter(pc.not_equal(rows["left_out_by"], "repeat")), spec if isinstance(spec, dict) else {})
 
 
 @dataclass(frozen=True)

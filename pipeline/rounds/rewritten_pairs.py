@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from filters.base import Panel, judge
 from filters.wellformed import Wellformed
-from pipeline.pair import SCORE, OpenTasks, Row, cheap_panels, cheap_scores, judge_spec, open_cheap, tally
+from pipeline.pair import SCORE, OpenTasks, Row, cheap_scores, judge_spec, open_cheap, panels_spec, tally
 from pipeline.records import PAIR, pair_id
 from pipeline.stage import Batch, Output, Resources, StageFunction
 from student.slips import slips, whole_words
@@ -42,7 +42,7 @@ class RewrittenPairs:
     def spec(self) -> Mapping[str, object]:
         return {
             "rewritten": True,
-            "tasks": cheap_panels(self.tasks),
+            **panels_spec(self.tasks, "cheap"),
             "wellformed": judge_spec(self.wellformed),
             "drop_slips": self.speller is not None,
         }

@@ -12,9 +12,11 @@ from filters.decontamination import Decontamination
 from filters.near_duplicates import NearDuplicates
 from filters.overlap import novel_ngram_share
 from pipeline.assemble import Assemble, split_of
+from pipeline.plan import spec_changes
 from pipeline.progress import unbalanced
 from pipeline.recipe_sections import Corpus
 from pipeline.records import PAIR, pair_id, score_schema
+from pipeline.shard import fingerprint
 
 SCORES = score_schema(["length", "entailment"])
 TASKS = ("summary", "paraphrase")
@@ -173,6 +175,14 @@ def test_near_copies_of_a_test_set_go(tmp_path: Path) -> None:
     out, counts = assemble(tmp_path, inputs(triples), (Decontamination((str(file),)),), splits={"all": 1.0})
     assert [row["context_id"] for row in out.read("all")] == ["dd"]
     assert counts["summary/dropped/decontamination"] == 2
+
+
+def test_another_order_of_selectors_is_another_corpus() -> None:
+    ways = [NearDuplicates(), Decontamination()]
+    one, other = (Assemble({"summary": tuple(found)}, Corpus()) for found in (ways, reversed(ways)))
+    assert fingerprint(one.spec()) != fingerprint(other.spec())
+    (change,) = spec_changes(one.spec(), other.spec())
+    assert change.startswith("order.summary: ")
 
 
 def test_another_test_set_is_another_corpus(tmp_path: Path) -> None:

@@ -86,6 +86,17 @@ def test_facts_are_the_models_and_no_thresholds() -> None:
     assert fingerprint(JudgePairs(panels("another")).facts()) != fingerprint(loose.facts())
 
 
+def test_the_order_of_filters_is_part_of_what_a_shard_is_made_with() -> None:
+    """The first that drops a pair is counted for it, and those behind it are not asked."""
+    filters = panels()["paraphrase"].filters
+    one, other = ({"summary": Panel(found)} for found in (filters, filters[::-1]))
+    for stage in (JudgePairs, lambda tasks: FormPairs(tasks, Wellformed())):
+        orders = [stage(tasks).spec()["order"] for tasks in (one, other)]
+        assert orders[0] == {"summary": orders[1]["summary"][::-1]}
+    assert len(orders[0]["summary"]) > 1
+    assert fingerprint(JudgePairs(one).facts()) == fingerprint(JudgePairs(other).facts())
+
+
 THRESHOLD = {
     "syntax": ("min_distance", 0.5),
     "fluency": ("max_rise", 1.0),

@@ -172,6 +172,7 @@ def test_nulls_never_pass_and_are_no_question(stored_run: Run) -> None:
         (lambda w: Wanted(FormPairs(panels(), Wellformed()), JudgePairs(panels()), w.corpus), "entailment"),
         (lambda w: Wanted(_form(_with_task(w)), JudgePairs(_with_task(w)), w.corpus), "tasks.third"),
         (lambda w: Wanted(_form(_with_filter(w)), JudgePairs(_with_filter(w)), w.corpus), "has no stored scores"),
+        (lambda w: Wanted(_form(_turned(w)), JudgePairs(_turned(w)), w.corpus), "length, overlap -> overlap, length"),
     ],
 )
 def test_what_scores_cannot_tell_is_refused(stored_run: Run, change: object, said: str) -> None:
@@ -187,6 +188,10 @@ def _form(tasks: dict[str, Panel]) -> FormPairs:
 
 def _with_task(stages: Wanted) -> dict[str, Panel]:
     return {**stages.scores.tasks, "third": stages.scores.tasks["summary"]}
+
+
+def _turned(stages: Wanted) -> dict[str, Panel]:
+    return {name: Panel(panel.filters[::-1]) for name, panel in stages.scores.tasks.items()}
 
 
 def _with_filter(stages: Wanted) -> dict[str, Panel]:
