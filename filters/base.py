@@ -47,7 +47,11 @@ class Filter(Protocol):
 
 
 class Selector(Protocol):
-    """A judge of a pair among others: within one context, or over the whole corpus."""
+    """A judge of a pair among others: within one context, or over the whole corpus.
+
+    One that reads files of the user's has a method `check` besides, without arguments or result, that raises
+    FilterError where they cannot be read; it is called before any model is loaded.
+    """
 
     name: ClassVar[str]
     within: ClassVar[Literal["context_id"] | None]

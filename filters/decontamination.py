@@ -42,6 +42,15 @@ class Decontamination:
     against: tuple[str, ...] = ()
     min_jaccard: float = Field(default=0.7, ge=0.5, le=1)
 
+    def check(self) -> None:
+        """Refuse a test set that is not there or cannot be read, and one without a text: it would drop nothing."""
+        for file in self.against:
+            if not any(_texts(Path(file).expanduser())):
+                raise FilterError(
+                    f"selector decontamination: {file} holds no text; wanted the sentences of a test set, "
+                    "mend it or take it out of `against`"
+                )
+
     def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
         held = [sentence for file in self.against for sentence in held_out_sentences(file)]
         near = near_any(
@@ -82,6 +91,8 @@ def _texts(path: Path) -> Iterator[str]:
         raise FilterError(
             f"selector decontamination: {path}: wanted a file {', '.join(ENDINGS)} (the first two also .gz)"
         )
+    if not path.is_file():
+        raise FilterError(f"selector decontamination: {path}: no such file; check the path in `against`")
     try:
         if name.endswith(".parquet"):
             yield from _of_values(pq.read_table(path).to_pylist())

@@ -17,6 +17,7 @@ from filters.base import FilterError, Role
 from filters.batches import FloatArray, of_worker
 from filters.entailment_graph import Asking, Neighbours, Node, answer_together, components, stars
 from filters.models import EMBEDDED_ENCODER, EMBEDDED_JUDGE
+from filters.nli_back_ends import BackEnd
 from filters.nli_judge import FRAME, TOKEN_BUDGET, Ask, JudgeSpec, open_judge
 from filters.similarity import open_encoder
 
@@ -58,13 +59,14 @@ class Duplicates:
     token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
     threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
     device: str = "cpu"
+    back_end: BackEnd = "auto"
     frame: str = Field(default="", pattern=FRAME)  # as in entailment
 
     @property
     def judge(self) -> JudgeSpec:
         """Whom the graph's edges are asked of."""
         own = (self.model, self.revision, self.entailment_label, self.token_budget, of_worker(self.threads))
-        return JudgeSpec(*own, self.device, frame=self.frame)
+        return JudgeSpec(*own, self.device, self.back_end, self.frame)
 
     def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
         threads = of_worker(self.threads)

@@ -41,6 +41,10 @@ class InfluencePrune:
     table: str = Field(min_length=1)
     min_influence: float = Field(default=0.0, allow_inf_nan=False)
 
+    def check(self) -> None:
+        """Refuse a table that cannot be read."""
+        read_influences(Path(self.table).expanduser())
+
     def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
         known = read_influences(Path(self.table).expanduser())
         harmful = known.filter(pc.less(known["influence"], self.min_influence))

@@ -23,7 +23,7 @@ class NearDuplicates:
     pair_id.
 
     `match`: "pair": both its source and its target are near those of the pair that stays. "sentence": any sentence of
-    one is near any sentence of the other, so that none is learned twice and none is in two splits.
+    one is near any sentence of the other, so that of a task none is learned twice and none is in two splits.
     `min_jaccard`: words in common over all words, from which on two sentences are near copies.
 
     Source: ours; Impossible Distillation looks for duplicates within a context only.

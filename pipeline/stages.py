@@ -113,10 +113,9 @@ def check_models(steps: Iterable[Step]) -> None:
         step.stage.spec()
 
 
-def check_test_sets(recipe: Recipe) -> None:
-    """Refuse test sets that are not there before anything is loaded, not when the corpus is put together."""
-    selectors = (selector for task in recipe.tasks for selector in recipe.selectors(task))
-    named = dict.fromkeys(file for selector in selectors for file in getattr(selector, "against", ()))
-    missing = [file for file in named if not Path(file).expanduser().is_file()]
-    if missing:
-        raise UserError(f"recipe {recipe.name}: no such file in against: {', '.join(missing)}; check the path")
+def check_selectors(recipe: Recipe) -> None:
+    """Refuse test sets and tables that cannot be read before anything is loaded, not hours later."""
+    for task in recipe.tasks:
+        for selector in recipe.selectors(task):
+            if check := getattr(selector, "check", None):
+                check()

@@ -86,16 +86,29 @@ def test_a_text_counts_whole_and_by_sentence(tmp_path: Path) -> None:
         ("t.parquet", b"x", "cannot be read"),
         ("t.txt", b"\xff\xfe", "cannot be read"),
         ("t.txt.gz", b"plain", "cannot be read"),
-        ("t.txt", None, "No such file"),
+        ("t.txt", None, "no such file"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None, wanted: str) -> None:
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(FilterError, match=wanted) as raised:
-        kept(file, (HELD, SHORT))
-    assert "\n" not in str(raised.value) and str(file) in str(raised.value)
+    for look in (Decontamination((str(file),)).check, lambda: kept(file, (HELD, SHORT))):
+        with pytest.raises(FilterError, match=wanted) as raised:
+            look()
+        assert "\n" not in str(raised.value) and str(file) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("t.txt", ""), ("t.txt", " \n"), ("t.jsonl", '{"id": 1}\n'), ("t.jsonl", '{"text": " "}\n')]
+)
+def test_a_test_set_without_a_text_is_refused_before_any_work(tmp_path: Path, name: str, content: str) -> None:
+    """It would drop nothing, and nobody would know."""
+    (tmp_path / name).write_text(content)
+    with pytest.raises(FilterError, match="holds no text"):
+        Decontamination((str(tmp_path / name),)).check()
+    (tmp_path / name).write_text(f'{content}{{"text": "{HELD}"}}\n')
+    Decontamination((str(tmp_path / name),)).check()
 
 
 def test_it_is_in_the_catalogue() -> None:

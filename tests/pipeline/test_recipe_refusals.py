@@ -3,8 +3,10 @@
 import pytest
 from toy_recipe import CATALOGUE, GOOD, lines
 
+from filters.base import FilterError
 from pipeline.recipe import load
 from pipeline.recipe_errors import RecipeError
+from pipeline.stages import check_selectors
 
 
 @pytest.fixture
@@ -80,6 +82,19 @@ def test_a_key_of_a_filter_without_keys_says_how_it_is_written():
 )  # fmt: skip
 def test_wrong_values(write, override, line):
     assert [found for found in lines(write(GOOD), override) if found.startswith(line)]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "tasks.summary.select.decontamination.against=['nowhere.jsonl']",
+        "tasks.summary.select.influence_prune.table='nowhere.parquet'",
+    ],
+)
+def test_files_of_selectors_are_looked_at_before_any_work(override):
+    with pytest.raises(FilterError, match=r"nowhere.*no such file"):
+        check_selectors(load("news", [override]))
+    check_selectors(load("news"))
 
 
 def test_an_end_that_no_sentence_has():
