@@ -36,12 +36,19 @@ _STARTERS = frozenset(
     know think say says said nothing anyone back away far little much home high low long short early late""".split()
 )
 _COMMON_END = re.compile(r"(?:ing|ly|ed|ers|ors|ists?|men|ants|ents|ies|tions?|ness|ments?|ence|ity|ism|ogy)$")
-_DEMONYM_END = re.compile(r"(?<=\w{4})(?:ians?|ia|ese|ish|ans?|ns|is?|s|a|y|e|o)$")
+_DEMONYM_END = re.compile(r"(?<=\w{4})(?:ian|ese|ish|an|i)$")
+_PLURAL = re.compile(r"(?<=\w{4})(?<![su])s$")
+_PLACE_ENDS = ("", "a", "e", "o", "y", "ia")
+"""What a place may end in where its people have another ending: Italy, Italian; China, Chinese; Russia, Russian."""
+_OF = "~"
+"""Marks what is left of a word without the ending of a people: "~ital" is Italian, and Italy has it to give."""
 _PLACES = {
     "german": "germany", "germans": "germany", "french": "france", "spanish": "spain", "british": "britain",
     "turkish": "turkey", "dutch": "netherlands", "greek": "greece", "greeks": "greece", "swiss": "switzerland",
     "danish": "denmark", "polish": "poland", "swedish": "sweden", "welsh": "wales", "irish": "ireland", "uk": "britain",
     "scottish": "scotland", "iraqi": "iraq", "american": "usa", "americans": "usa", "america": "usa",
+    "norwegian": "norway", "belgian": "belgium", "cuban": "cuba", "argentine": "argentina", "nigerian": "nigeria",
+    "nigerien": "niger", "filipino": "philippine",
 }  # fmt: skip
 _ROLE_MARKERS = frozenset("by from to in at of with for against over on near after before under than as".split())
 _PARTICIPLES = frozenset(
@@ -134,13 +141,35 @@ class Roles:
 
 
 def key(word: str) -> str:
-    """A name word brought to one form: Iranian = Iran, British = Britain, U.S. = American."""
+    """A name word brought to one form: Italians = "~ital", British = Britain, U.S. = American. A bare vowel is no
+    ending: Niger is not Nigeria, nor Maria Mario."""
+    return _keyed(_plain(word))
+
+
+def _keyed(plain: str) -> str:
+    people = _DEMONYM_END.sub("", plain)
+    return plain if people == plain else _OF + people
+
+
+def supplies(word: str) -> set[str]:
+    """The keys of all that a word of the source may be called in the target: Italy gives Italian, Italian Italy."""
+    plain = _plain(word)
+    if not word[:1].isupper():
+        return {plain, key(word)}
+    people = _DEMONYM_END.sub("", plain)
+    places = {plain} if people == plain else {plain, *(people + end for end in _PLACE_ENDS)}
+    return places | {_keyed(place) for place in places} | {_OF + p.removesuffix(e) for p in places for e in _PLACE_ENDS}
+
+
+def _plain(word: str) -> str:
+    """Small letters without marks, of one number; a people that has no ending for that by its place."""
     if word == "US":
         return "usa"  # not the pronoun
     if not word.isascii():
         word = "".join(mark for mark in unicodedata.normalize("NFKD", word) if not unicodedata.combining(mark))
-    word = _PLACES.get(word.lower(), word.lower())
-    return _DEMONYM_END.sub("", word)
+    word = word.lower()
+    single = _PLURAL.sub("", word)
+    return _PLURAL.sub("", _PLACES.get(word) or _PLACES.get(single, single))
 
 
 def spans(text: str) -> list[list[tuple[str, int]]]:
@@ -172,7 +201,7 @@ def names(text: str) -> Named | None:
     text = _shortened(text)
     runs = [[part for word, _ in run for part in word.split("-")] for run in spans(text)]
     stated = {key(word) for run in runs for word in run if _is_name_word(word)}
-    supplied = {key(part) for word in words(text) for part in (word, *word.split("-"))}
+    supplied = {name for word in words(text) for part in (word, *word.split("-")) for name in supplies(part)}
     return Named(frozenset(stated), frozenset(key(run[-1]) for run in runs), frozenset(supplied | _initials(text)))
 
 

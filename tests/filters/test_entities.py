@@ -15,12 +15,12 @@ def score(spec: Filter, source: str | None, target: str | None) -> float | None:
     [
         ("Angela Merkel met John O'Neil in Berlin.", {"merkel", "o'neil", "berlin"}),
         ("Researchers said on Monday that I should go.", set()),
-        ("However, Obama said so.", {"obam"}),
+        ("However, Obama said so.", {"obama"}),
         ("The U.S. and NATO agreed.", {"usa", "nato"}),
         ("IBM said so.", {"ibm"}),
         ('"Yes," said Smith\'s mother.', {"smith"}),
         ("officials said nothing", set()),
-        ("Élodie lives in Zürich.", {"elodi", "zurich"}),
+        ("Élodie lives in Zürich.", {"elodie", "zurich"}),
     ],
 )
 def test_reading(text: str, heads: set[str]) -> None:
@@ -45,10 +45,37 @@ def test_reading(text: str, heads: set[str]) -> None:
         ("It told us so.", "The US told so.", 0.0),  # a pronoun is no country
         ("It snowed in France.", "It snowed in Spain.", 0.0),
         ("Snow fell.", "Snow did fall.", 1.0),
+        ("Niger closed it.", "Nigeria closed it.", 0.0),
+        ("Nigeria closed it.", "Niger closed it.", 0.0),
+        ("Niger closed it.", "The Nigerian army closed it.", 0.0),
+        ("Nigeria closed it.", "The Nigerian army closed it.", 1.0),
+        ("Maria Silva won.", "Mario Silva won.", 0.5),
+        ("They say that Paul won.", "They say that Paula won.", 0.0),
+        ("They say that Paula won.", "They say that Paul won.", 0.0),
+        ("They say that George won.", "They say that Georgia won.", 0.0),
+        ("The mile was run.", "It was run in Milan.", 0.0),
+        ("Two Smiths won.", "They say that Smith won.", 1.0),
     ],
 )
 def test_names_one_way(source: str, target: str, expected: float) -> None:
     assert score(Names(), source, target) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("place", "people"),
+    [
+        *(("Italy", "Italian"), ("Italy", "Italians"), ("China", "Chinese"), ("Russia", "Russians")),
+        *(("Japan", "Japanese"), ("Spain", "Spanish"), ("Mexico", "Mexican"), ("Canada", "Canadian")),
+        *(("Germany", "Germans"), ("Iraq", "Iraqi"), ("Israel", "Israelis"), ("Sweden", "Swedish")),
+        *(("Turkey", "Turkish"), ("Pakistan", "Pakistani"), ("Ukraine", "Ukrainian"), ("Cuba", "Cuban")),
+        *(("Netherlands", "Dutch"), ("Wales", "Welsh"), ("Niger", "Nigerien"), ("Nigeria", "Nigerians")),
+        *(("Argentina", "Argentine"), ("Norway", "Norwegian"), ("Belgium", "Belgian"), ("Iran", "Iranian")),
+    ],
+)
+def test_a_place_and_its_people_are_one_name(place: str, people: str) -> None:
+    both = Names(both_ways=True)
+    assert score(both, f"They met in {place}.", f"They met the {people}.") == 1.0
+    assert score(both, f"They met the {people}.", f"They met in {place}.") == 1.0
 
 
 def test_names_both_ways() -> None:
