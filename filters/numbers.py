@@ -2,7 +2,8 @@
 
 A small NLI model reads numbers loosely: "47 died" entails "57 died" with high probability. So they are read here.
 Numbers are brought to one form first: 1,000 = 1000 = a thousand, $5m = 5 million dollars, 3rd = third.
-Days, months, and today, yesterday and tomorrow count as figures: one wrong and the sentence is wrong.
+Days, months, and today, yesterday and tomorrow count as figures: one wrong and the sentence is wrong. What is counted
+is seen where it is money, a share or a usual measure: 3 hours are not 3 days, but 3 men may be 3 women.
 """
 
 import re
@@ -37,6 +38,45 @@ _UNITS = {
     **dict.fromkeys(("£", "pound", "pounds"), "gbp"),
     **dict.fromkeys(("¥", "yen"), "jpy"),
 }
+_MEASURES = {
+    word: names.split()[0]
+    for names in """second seconds sec secs
+        minute minutes min mins
+        hour hours hr hrs
+        day days
+        week weeks
+        month months
+        year years
+        decade decades
+        century centuries
+        am
+        pm
+        mm millimetre millimetres millimeter millimeters
+        cm centimetre centimetres centimeter centimeters
+        metre metres meter meters
+        km kilometre kilometres kilometer kilometers
+        inch inches
+        foot feet ft
+        yard yards
+        mile miles
+        acre acres
+        hectare hectares
+        gram grams
+        kg kilogram kilograms kilo kilos
+        ton tons tonne tonnes
+        litre litres liter liters
+        gallon gallons
+        degree degrees
+        mph
+        kph""".splitlines()
+    for word in names.split()
+}
+_KINDS = frozenset(_MEASURES.values())
+_UNITS |= _MEASURES
+_PARTS = {"third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10}
+_SHARES = {"1/2": "50 %", "1/4": "25 %", "3/4": "75 %", "1/5": "20 %", "2/5": "40 %", "3/5": "60 %", "4/5": "80 %"}
+_HALF_OF = {"of", "the", "its", "their", "all", "his", "her", "our"}
+_HALF_TIMES = {"first", "second", "other", "top", "bottom", "last", "latter", "next", "upper", "lower", "early"}
 _MONTHS = """january february march april may june july august september october november december""".split()
 _SHORT_MONTHS = {f"{month[:3]}.": month for month in _MONTHS} | {"sept.": "september"}
 _DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
@@ -116,7 +156,16 @@ def _implied(stated: set[str], tokens: list[str]) -> set[str]:
     loose = {fact.split()[0].removeprefix("#") for fact in stated if " " in fact or fact.startswith("#")}
     loose |= {_IMPLIED[token] for token in tokens if token in _IMPLIED}
     loose |= {token[:-1] for token in tokens if token[:-1].isdigit() and token[-1] == "m"}  # "5m" may be metres
-    return loose
+    loose |= {_SHARES[fact] for fact in stated if fact in _SHARES} | {
+        f for f, share in _SHARES.items() if share in stated
+    }
+    of_what = {fact for fact in stated if " " not in fact} | {_IMPLIED[token] for token in tokens if token in _IMPLIED}
+    return loose | {f"{fact} {unit}" for fact in of_what if _is_bare(fact) for unit in _KINDS}
+
+
+def _is_bare(fact: str) -> bool:
+    """A number that does not say of what ("3 or 4 days"): it may be of any measure."""
+    return fact.lstrip("-").replace(".", "", 1).replace(":", "", 1).isdigit()
 
 
 def _dates(lexemes: list[re.Match[str]], tokens: list[str]) -> list[str]:
@@ -141,8 +190,14 @@ def _numbers(lexemes: list[re.Match[str]], tokens: list[str]) -> list[str]:
         match, token = lexemes[i], tokens[i]
         if match.group("code"):
             found.append(token.replace("-", ""))
-        elif match.group("time") or token in _VAGUE:
+        elif match.group("time"):
+            fact, i = _counted(token, None, tokens, i + 1)
+            found.append(fact)
+            continue
+        elif token in _VAGUE:
             found.append(token)
+        elif part := _part(tokens, i):
+            found.append(part)
         elif match.group("figure"):
             fact, i = _figure(match, tokens, i)
             found.append(fact)
@@ -163,18 +218,30 @@ def _figure(match: re.Match[str], tokens: list[str], i: int) -> tuple[str, int]:
         return f"{value:.15g}s", i + 1
     if after in {"st", "nd", "rd", "th"}:
         return f"#{value:.15g}", i + 1
-    value = -value if match.group("sign") else value
+    value = -value if match.group("sign") or (i and tokens[i - 1] == "minus") else value
     i += 1
     while i < len(tokens) and tokens[i] in _SCALES:
         value, i = value * _SCALES[tokens[i]], i + 1
     return _with_unit(value, _UNITS.get((match.group("money") or after).lower()), tokens, i)
 
 
+def _part(tokens: list[str], i: int) -> str:
+    """ "a third of", "half the": a share without a number before it; else empty. "The third", "first half": none."""
+    before, after = _beside(tokens, i)
+    if tokens[i] in _PARTS and before == "a" and after == "of":
+        return f"1/{_PARTS[tokens[i]]}"
+    return "1/2" if tokens[i] == "half" and after in _HALF_OF and before not in _HALF_TIMES else ""
+
+
+def _beside(tokens: list[str], i: int) -> tuple[str, str]:
+    return tokens[i - 1] if i else "", tokens[i + 1] if i + 1 < len(tokens) else ""
+
+
 def _opens_a_number(tokens: list[str], i: int) -> bool:
     token = tokens[i]
-    before, after = tokens[i - 1] if i else "", tokens[i + 1] if i + 1 < len(tokens) else ""
+    before, after = _beside(tokens, i)
     if token == "one":
-        counts = after in _COUNTED_AS_ONE or after in _SCALES
+        counts = after in _COUNTED_AS_ONE or after in _SCALES or after in _PARTS or after in _MEASURES
         return counts and before not in _NOT_A_COUNT
     if token == "second":
         return before not in _NOT_AN_ORDINAL and before not in _COUNTS and not before.isdigit()
@@ -200,7 +267,8 @@ def _spelled(tokens: list[str], i: int) -> tuple[str, int]:
         if i == start and token == "zero":
             return "0", i + 1
         i += 1
-    return _with_unit(total + current, None, tokens, i)
+    value = total + current
+    return _with_unit(-value if start and tokens[start - 1] == "minus" else value, None, tokens, i)
 
 
 def _is_count(tokens: list[str], i: int) -> bool:
@@ -214,10 +282,25 @@ def _fits(current: float, value: int) -> bool:
 
 
 def _with_unit(value: float, unit: str | None, tokens: list[str], i: int) -> tuple[str, int]:
-    """Add the unit that follows ("percent", "per cent", "dollars"), unless a sign has already said it."""
+    """The number with what it counts, or as a fraction ("two thirds"), and where to read on."""
+    if (
+        unit is None
+        and i < len(tokens)
+        and (part := tokens[i].removesuffix("s")) in _PARTS
+        and 0 < value < _PARTS[part]
+    ):
+        return f"{value:.15g}/{_PARTS[part]}", i + 1
+    return _counted(f"{value:.15g}", unit, tokens, i)
+
+
+def _counted(number: str, unit: str | None, tokens: list[str], i: int) -> tuple[str, int]:
+    """Add the unit that follows ("percent", "per cent", "dollars", "a.m."), unless a sign has already said it."""
     if unit is None and i < len(tokens):
-        if tokens[i : i + 2] == ["per", "cent"]:
-            unit, i = "%", i + 2
+        pair = tokens[i : i + 2]
+        if pair == ["per", "cent"] or (pair[0] in ("a", "p") and pair[1:] == ["m"]):
+            unit, i = _UNITS.get("".join(pair), "%"), i + 2
         elif tokens[i] in _UNITS:
             unit, i = _UNITS[tokens[i]], i + 1
-    return f"{value:.15g} {unit}" if unit else f"{value:.15g}", i
+    if unit == "%" and i < len(tokens) and tokens[i] in ("point", "points"):
+        unit, i = "points", i + 1
+    return f"{number} {unit}" if unit else number, i
