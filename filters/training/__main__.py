@@ -59,7 +59,10 @@ def judge(
     )
     trained = build(sources, work)
     export(trained, out, window=128)
-    typer.echo(f"{out}: copy it over data/models/nli-minilm when `calibrate --model {trained}` likes it")
+    typer.echo(
+        f"{out}: copy it over data/models/nli-minilm when `calibrate --model {trained}` likes it; it has learned "
+        "from the larger judge's answers, so `second-opinion` then wants another model"
+    )
     typer.echo(f"{work / 'shorter' / 'model'}: the larger one; `export-mpnet` writes it as data/models/nli-mpnet is")
 
 

@@ -1,11 +1,13 @@
-"""The embedded judge, step by step. A step whose file is there is not done again, a killed training goes on.
+"""The embedded judge, step by step. A step whose file is there is not done again, a killed training goes on; a folder
+that was begun with other sources or settings is refused.
 
 1. hard pairs by rule, from plain sentences; clauses put together wrongly, from our generator's sentences
 2. a larger encoder learns NLI from labelled rows and hard pairs, then from the wrong clauses, then from right and
    wrong pairs that look alike, made by parsing
 3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets,
    framed questions
-4. a small encoder learns from labelled rows, hard pairs, wrong clauses and those answers
+4. a small encoder learns from labelled rows, hard pairs, wrong clauses and those answers, so its opinion of what the
+   larger one accepted is not a second one; the committed nli-minilm has learned from no such answer
 5. seven of the larger one's twelve layers learn from labelled rows, hard pairs, look-alikes and its answers
 """
 
@@ -22,10 +24,11 @@ import numpy as np
 import pyarrow.dataset as ds
 
 from filters.base import FilterError
-from filters.models import EMBEDDED_ENCODER, load_encoder, locate
+from filters.models import EMBEDDED_ENCODER, load_encoder, locate, revision_of
 from filters.syntax import open_documents
 from filters.training.captions import caption_pairs
 from filters.training.hard_pairs import RULES, hard_pairs
+from filters.training.made_with import claim
 from filters.training.parsed_pairs import parsed_pairs
 from filters.training.recombination import recombination_pairs
 from filters.training.rows import Row, is_held_out, read_rows
@@ -64,7 +67,8 @@ class Sources(NamedTuple):
 def build(sources: Sources, work: Path) -> Path:
     """The folder of the trained small judge."""
     check_layers(sources.base)
-    work.mkdir(parents=True, exist_ok=True)
+    read_rows(sources.labelled)  # a line that cannot be read is told now, not after the parsing
+    claim(work, [sources.captions, revision_of(sources.base)], files_of(sources))
     parsed, hard, crossed, pool, soft = (
         work / f"{name}.jsonl" for name in ("parsed", "hard", "crossed", "pool", "soft")
     )
@@ -84,6 +88,14 @@ def build(sources: Sources, work: Path) -> Path:
     small = train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
     train(spec_of("shorter", str(closer), sources.labelled, hard, parsed, soft), work / "shorter")
     return small
+
+
+def files_of(sources: Sources) -> Iterator[Path]:
+    """Every file that the judge is made from."""
+    yield from (sources.labelled, *sources.text)
+    folders = [(sources.candidates, "shard-*.parquet"), (sources.wordnet, "*"), (sources.questions, "shard-*.parquet")]
+    for folder, pattern in folders:
+        yield from sorted(path for path in folder.glob(pattern) if path.is_file()) if folder else ()
 
 
 def check_layers(base: str) -> None:

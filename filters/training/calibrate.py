@@ -6,7 +6,7 @@ contexts and measured on the other.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from filters.base import FilterError
 from filters.batches import FloatArray
 from filters.nli_judge import Ask
 from filters.training.evaluate import Measured, auc, measured, precision_at, recall_at
 
+WANTED = "JSON with task, source, target, context_id, weight, forward, reverse, broken (data/readings/README.md)"
 TEMPERATURES = np.geomspace(0.25, 4, 81)
 _TINY = 1e-6
 
@@ -51,7 +53,7 @@ class Readings:
 
 def read(path: Path, ask: Ask) -> Readings:
     """The readings with the answers of a judge."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = list(_rows(path))
     there = ask([(row["source"], row["target"]) for row in rows])
     back = ask([(row["target"], row["source"]) for row in rows])
     return Readings(
@@ -60,6 +62,19 @@ def read(path: Path, ask: Ask) -> Readings:
         back,
         *(np.array(column, np.float32) for column in zip(*map(_labels, rows), strict=True)),
     )
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    number = 0
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            _labels(row), row["source"] + row["target"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FilterError(f"{path}:{number}: no reading ({error!r}); wanted {WANTED}") from None
+        yield row
+    if not number:
+        raise FilterError(f"{path}: no line; wanted a reading a line: {WANTED}")
 
 
 def pooled(parts: Sequence[Readings]) -> Readings:
@@ -106,8 +121,10 @@ def threshold_for(precision: float, readings: Readings) -> float | None:
     order = np.argsort(-scores, kind="stable")
     taken = np.cumsum(readings.weight[order])
     good = np.cumsum(readings.weight[order] * readings.right[order])
-    reached = np.flatnonzero(good / taken >= precision)
-    return float(scores[order][reached[-1]]) if len(reached) else None
+    falling = scores[order]
+    last = np.append(falling[1:] < falling[:-1], True)  # of equal scores a threshold takes all or none
+    reached = np.flatnonzero(last & (good / taken >= precision))
+    return float(falling[reached[-1]]) if len(reached) else None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ LABELS = ("entailment", "neutral", "contradiction")
 EITHER = "not_entailment"
 HELD_OUT_IN = 20
 """One premise in this many is never trained on; the rows of a premise stay together."""
+BOTH_WAYS = ("own_swap", "own_order", "own_opposite", "own_tense")
+"""How the origins of pairs begin that hard_pairs.py writes both ways round."""
 
 Target = tuple[float, float, float]
 
@@ -71,8 +73,13 @@ def _target(given: Mapping[str, object]) -> tuple[Target, bool]:
 
 
 def is_held_out(row: Row) -> bool:
-    """Whether the row belongs to the test part; decided by its premise alone."""
-    digest = hashlib.blake2b(row.premise.casefold().encode(), digest_size=8).digest()
+    """Whether the row belongs to the test part; decided by its premise alone.
+
+    A pair that stands in its set the other way round too belongs to one part with that: the smaller of the two
+    sentences decides. The committed judges were trained before that, and have learned from most such pairs.
+    """
+    deciding = min(row.premise, row.hypothesis) if row.origin.startswith(BOTH_WAYS) else row.premise
+    digest = hashlib.blake2b(deciding.casefold().encode(), digest_size=8).digest()
     return int.from_bytes(digest) % HELD_OUT_IN == 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from filters.base import FilterError
 from filters.training.rows import open_text
 
 FEWEST_WORDS, MOST_WORDS = 5, 40
@@ -22,8 +23,14 @@ def sentences_of(paths: Iterable[Path], seed: int) -> list[str]:
 
 def _texts(path: Path) -> Iterator[str]:
     with open_text(path) as lines:
-        for line in lines:
-            yield from _strings(json.loads(line))
+        for number, line in enumerate(lines, 1):
+            try:
+                found = json.loads(line)
+            except ValueError as error:
+                raise FilterError(
+                    f"{path}:{number}: no JSON ({error}); wanted a file of JSON lines, plain or .gz, with text in them"
+                ) from None
+            yield from _strings(found)
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -45,12 +45,22 @@ def _ask(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 def write_soft_labels(folder: Path, rows: Sequence[Row], out: Path, part: int = 8192) -> None:
     """Append the answers to `out` part by part; a second call goes on after the rows that are there."""
-    done = sum(1 for _ in out.open(encoding="utf-8")) if out.exists() else 0
+    done = _whole_lines(out) if out.exists() else 0
     for start in range(done, len(rows), part):
         chunk = rows[start : start + part]
         lines = [_line(row, share) for row, share in zip(chunk, probabilities(folder, chunk).tolist(), strict=True)]
         with out.open("a", encoding="utf-8") as file:
             file.write("".join(lines))
+
+
+def _whole_lines(path: Path) -> int:
+    """How many lines were written to their end; what a kill left of the next one is cut off."""
+    written = path.read_bytes()
+    end = written.rfind(b"\n") + 1
+    if end < len(written):
+        with path.open("rb+") as file:
+            file.truncate(end)
+    return written.count(b"\n")
 
 
 def _line(row: Row, share: list[float]) -> str:

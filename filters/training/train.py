@@ -9,6 +9,7 @@ import csv
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from pydantic.dataclasses import dataclass
 from torch.nn.functional import log_softmax
 
 from filters.base import FilterError, IntArray
-from filters.models import JUDGES, load_judge, locate
+from filters.models import JUDGES, load_judge, locate, revision_of
 from filters.mpnet_judge import KEPT
 from filters.training.batching import Coded, code, collate, plan
+from filters.training.made_with import claim
 from filters.training.rows import LABELS, Row, draw, is_held_out, read_rows
 
 CHECKPOINT = "checkpoint.pt"
@@ -104,14 +106,18 @@ def keep_layers(model: Any, layers: Sequence[int]) -> None:
 
 
 def train(spec: TrainingSpec, out: Path, save_every: int = 200) -> Path:
-    """Train to the end, or go on where a killed training stopped. Returns the folder of the finished model."""
+    """Train to the end, or go on where a killed training stopped. Returns the folder of the finished model.
+
+    A folder that was begun with another spec, other rows or another base is refused.
+    """
+    own = {name: value for name, value in asdict(spec).items() if name not in ("base", "rows")}
+    claim(out, [own, revision_of(spec.base)], map(Path, spec.rows))
     torch.set_num_threads(spec.threads)
     model, tokenizer = load_base(spec)
     coded = code(training_rows(spec), tokenizer, spec.window)
     batches = plan([len(ids) for ids in coded.ids], spec.token_budget, spec.seed)
     batches = batches[: spec.most_steps or None]
     run = _Run(spec, model, coded, tokenizer.pad_token_id or 0, len(batches), out)
-    out.mkdir(parents=True, exist_ok=True)
     for step in run.resume(batches):
         if step % save_every == 0 or step == len(batches):
             run.save(step)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from filters.base import FilterError
 from filters.training.calibrate import (
     Readings,
     at_temperature,
@@ -28,6 +29,28 @@ def test_the_threshold_is_the_least_that_reaches_the_precision() -> None:
     assert threshold_for(1.0, given) == pytest.approx(0.8)
     assert threshold_for(0.9, readings([0.9, 0.1], [0, 1])) is None
     assert threshold_for(0.9, readings([0.9, 0.8], [1, 0], weight=[99, 1])) == pytest.approx(0.8)
+
+
+def test_of_equal_scores_a_threshold_takes_all_or_none() -> None:
+    assert threshold_for(0.9, readings([0.9, 0.8, 0.8], [1, 1, 0])) == pytest.approx(0.9)
+    assert threshold_for(0.6, readings([0.9, 0.8, 0.8], [1, 1, 0])) == pytest.approx(0.8)
+    assert threshold_for(0.9, readings([0.8, 0.8], [1, 0])) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no line"),
+        ("{", r"x\.jsonl:1: no reading"),
+        ('["a"]\n', r"x\.jsonl:1: no reading"),
+        ('{"task": "summary"}\n', r"x\.jsonl:1: no reading \(KeyError\('forward'\)\)"),
+    ],
+)
+def test_readings_that_are_none_are_refused_before_a_question(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "x.jsonl").write_text(text)
+    with pytest.raises(FilterError, match=said) as error:
+        read(tmp_path / "x.jsonl", lambda pairs: pytest.fail("asked"))
+    assert "\n" not in str(error.value)
 
 
 def test_a_paraphrase_needs_both_ways() -> None:

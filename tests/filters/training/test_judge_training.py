@@ -1,7 +1,9 @@
 """A tiny BERT learns, and a killed training ends like one that was left alone."""
 
 import json
+import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -77,6 +79,40 @@ def test_a_killed_training_ends_the_same(base: Path, rows: Path, tmp_path: Path,
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+@pytest.mark.parametrize("change", ["rate", "rows", "layers", "base"])
+def test_a_folder_that_was_begun_with_something_else_is_refused(
+    base: Path, rows: Path, tmp_path: Path, change: str
+) -> None:
+    """The weights in it are of another judge."""
+    train(spec_of(base, rows), tmp_path / "run")
+    train(spec_of(base, rows), tmp_path / "run")  # the same again: nothing to do
+    other = tmp_path / ("base" if change == "base" else "rows.jsonl")
+    if change == "base":
+        shutil.copytree(base, other)
+        config = json.loads((other / "config.json").read_text()) | {"initializer_range": 0.5}
+        (other / "config.json").write_text(json.dumps(config))
+    else:
+        other.write_text(rows.read_text() if change != "rows" else rows.read_text().replace("entailment", "neutral", 1))
+    spec = spec_of(other if change == "base" else base, rows if change == "base" else other)
+    spec = replace(spec, **{"rate": {"peak_rate": 2e-2}, "layers": {"layers": (0,)}}.get(change, {}))
+    with pytest.raises(FilterError, match="begun with other rows, settings or models"):
+        train(spec, tmp_path / "run")
+
+
+def test_rows_and_base_may_lie_elsewhere(base: Path, rows: Path, tmp_path: Path) -> None:
+    train(spec_of(base, rows), tmp_path / "run")
+    shutil.copytree(base, tmp_path / "base")
+    shutil.copy(rows, tmp_path / "moved.jsonl")
+    train(spec_of(tmp_path / "base", tmp_path / "moved.jsonl"), tmp_path / "run")
+
+
+def test_a_folder_of_before_is_refused(base: Path, rows: Path, tmp_path: Path) -> None:
+    train(spec_of(base, rows), tmp_path / "run")
+    (tmp_path / "run" / "made-with.txt").unlink()
+    with pytest.raises(FilterError, match="begun with other"):
+        train(spec_of(base, rows), tmp_path / "run")
+
+
 def test_word_embeddings_stay_and_the_rest_learns(base: Path, rows: Path, tmp_path: Path) -> None:
     before, after = weights(base), weights(train(spec_of(base, rows), tmp_path / "run"))
     same = {name for name in before if torch.equal(before[name], after[name])}
@@ -109,6 +145,15 @@ def test_soft_labels_go_on_where_they_stopped(base: Path, rows: Path, tmp_path: 
     whole = probabilities(base, asked)
     assert torch.allclose(torch.tensor([row.target for row in written]), whole, atol=2e-2)
     assert torch.allclose(whole.sum(-1), torch.ones(30), atol=1e-5)
+
+
+def test_a_line_of_soft_labels_that_a_kill_cut_is_written_anew(base: Path, rows: Path, tmp_path: Path) -> None:
+    asked, soft = read_rows(rows)[:12], tmp_path / "soft.jsonl"
+    write_soft_labels(base, asked, soft, part=5)
+    whole = soft.read_bytes()
+    soft.write_bytes(whole[: whole.rfind(b"{") + 9])
+    write_soft_labels(base, asked, soft, part=5)
+    assert [(row.premise, row.hypothesis) for row in read_rows(soft)] == [(r.premise, r.hypothesis) for r in asked]
 
 
 @pytest.mark.parametrize("name", ["larger", "sharper", "closer", "shorter", "small"])

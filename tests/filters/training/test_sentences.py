@@ -2,7 +2,16 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
+
+from filters.base import FilterError
 from filters.training.sentences import sentences_of
+
+
+def test_text_that_is_no_json_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text('{"text": "The mayor opened the bridge on Monday."}\nPlain text.\n')
+    with pytest.raises(FilterError, match=r"a\.txt:2: no JSON"):
+        sentences_of([tmp_path / "a.txt"], seed=0)
 
 
 def test_sentences_of_any_column_once_and_whole(tmp_path: Path) -> None:

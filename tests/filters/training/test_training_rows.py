@@ -52,6 +52,13 @@ def test_a_premise_is_held_out_whole_and_about_one_in_twenty() -> None:
     assert is_held_out(upper) == is_held_out(row(7))
 
 
+def test_a_pair_by_rule_and_its_mirror_are_of_one_part() -> None:
+    pairs = [row(number, "own_swap_names")._replace(hypothesis=f"hypothesis {number}") for number in range(4000)]
+    mirrored = [pair._replace(premise=pair.hypothesis, hypothesis=pair.premise) for pair in pairs]
+    held = [is_held_out(pair) for pair in pairs]
+    assert held == [is_held_out(pair) for pair in mirrored] and 120 < sum(held) < 280
+
+
 def test_passes_take_whole_and_part() -> None:
     rows = [row(n, "a") for n in range(10)] + [row(n, "b") for n in range(10)] + [row(n, "c") for n in range(10)]
     drawn = draw(rows, {"a": 2.5, "b": 0, "*": 0.3}, seed=1)
