@@ -27,9 +27,10 @@ BIN := $(VENV)/bin
 LOCK := requirements-$(DEVICE).lock
 STAMP := $(VENV)/.installed-$(DEVICE)
 PIPELINE = $(BIN)/python -m pipeline
-CHOICE = $(if $(RECIPE),--recipe '$(RECIPE)') $(if $(RUN),--run '$(RUN)') $(if $(SET),--set '$(SET)')
+CHOICE = $(if $(RUN),--run '$(RUN)') $(CHANGED)
 PUBLISH = $(LOOK) --repo '$(REPO)' $(if $(LICENSE),--licence '$(LICENSE)') $(if $(TAG),--tag '$(TAG)') \
 	$(if $(PRIVATE),--private) $(if $(DRY_RUN),--dry-run)
+CHANGED = $(if $(RECIPE),--recipe '$(RECIPE)') $(if $(SET),--set '$(SET)')
 LOOK = --run '$(or $(RUN),$(RECIPE),news)'
 
 .PHONY: help setup run generate filter distill evaluate rewrite diversity report export publish publish-model verify serve explain second-opinion pretrain-student bench-student bench-control status show calibrate-gate test test-all check bench bench-judge bench-questions bench-readings bench-filters \
@@ -98,7 +99,7 @@ show: setup ## random kept and rejected pairs, with scores and reasons
 	$(PIPELINE) show $(LOOK) $(if $(filter command line environment,$(origin ROUND)),--round $(ROUND))
 
 calibrate-gate: setup ## where the gate before the judge may stand for this teacher and judge
-	$(PIPELINE) calibrate-gate $(LOOK)
+	$(PIPELINE) calibrate-gate $(LOOK) $(CHANGED)
 
 test: setup ## the tests, under 6 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow"
@@ -128,10 +129,10 @@ bench-questions: setup ## what the judges make of pairs of questions that were r
 	$(BIN)/python -m bench.questions
 
 bench-readings: setup ## precision and recall of a recipe's panel on the pairs that were read (RECIPE=news SET=...)
-	$(BIN)/python -m bench.readings $(if $(RECIPE),--recipe '$(RECIPE)') $(foreach key,$(SET),--set '$(key)')
+	$(BIN)/python -m bench.readings $(CHANGED)
 
 bench-filters: setup ## our filters against the procedure as published (RUN=name with candidates)
-	$(BIN)/python -m bench.filters $(if $(RUN),--run '$(RUN)')
+	$(BIN)/python -m bench.filters $(if $(RUN),--run '$(RUN)') $(if $(SET),--set '$(SET)')
 
 bench-graph: setup ## the entailment graph against brute force (RUN=name with scores)
 	$(BIN)/python -m bench.graph $(if $(RUN),--run 'data/runs/$(RUN)')

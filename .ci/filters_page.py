@@ -5,6 +5,7 @@ first asks these filters anew for the scores of data/filters-examples.jsonl and 
 names it asks all (after a new judge, say). A class docstring ends in "Source:" (a paper, or ours) and "Why:".
 """
 
+import dataclasses
 import inspect
 import json
 import re
@@ -114,12 +115,19 @@ def plain(value: object) -> str:
 
 def settings(name: str, where: str) -> list[tuple[str, dict[str, object]]]:
     """What each task of the news recipe sets, its own judge included; `where` is panel, rewrites or select."""
-    tasks, kind = load("news").tasks, {**FILTERS, **SELECTORS}[name]
+    recipe, kind = load("news"), {**FILTERS, **SELECTORS}[name]
+    tasks = recipe.tasks
     asks = getattr(kind, "role", None) == "judge"
-    own = {task: {"model": of.judge} if asks and of.judge else {} for task, of in tasks.items()}
+    judges = {task: of.judge or recipe.models.judge for task, of in recipe.tasks.items()}
+    own = {task: {"model": name} if asks and name != default_of(kind) else {} for task, name in judges.items()}
     return [
         (task, {**own[task], **getattr(of, where)[name]}) for task, of in tasks.items() if name in getattr(of, where)
     ]
+
+
+def default_of(kind: type[Any]) -> object:
+    """The judge that a class asks where nobody names one."""
+    return next((field.default for field in dataclasses.fields(kind) if field.name == "model"), None)
 
 
 def cell(key: str, params: dict[str, object] | None, note: str = "") -> str:

@@ -23,6 +23,7 @@ from typing import Annotated
 import typer
 
 from bench.machine import machine, table
+from pipeline.__main__ import told
 from pipeline.recipe import load
 from pipeline.store import Run
 from student.dataset import Mix, Pair, usable, validation_batches
@@ -164,4 +165,4 @@ def _line(results: Sequence[Result]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

@@ -20,6 +20,7 @@ from bench.machine import machine, table
 from filters.batches import fixed_threads
 from filters.nli_judge import open_judge
 from filters.similarity import open_encoder
+from pipeline.__main__ import told
 from pipeline.evaluation.evaluate import read_by_models, student_models
 from pipeline.rating import panel_rating
 from pipeline.recipe import Recipe, load
@@ -97,4 +98,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    told(lambda: typer.run(main))

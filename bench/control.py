@@ -18,6 +18,7 @@ import typer
 from bench.machine import machine, table
 from filters.models import EMBEDDED_JUDGE
 from filters.nli_judge import JudgeSpec, open_judge
+from pipeline.__main__ import told
 from student.controls import LENGTHS, NOVELTIES, Controls, length_bucket, length_ratio, novel_bigrams, novelty_bucket
 from student.dataset import prompt
 from student.generate import Rewriter, Writer
@@ -65,4 +66,4 @@ def _share(sources: Sequence[str], texts: Sequence[str], wanted: Controls) -> fl
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.machine import table
+from pipeline.__main__ import told
 from student.model import EMBEDDED, locate
 from student.slips import whole_words, words_of
 
@@ -49,4 +50,4 @@ def copied(source: str, text: str, known: Set[str]) -> list[bool]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    told(lambda: typer.run(main))

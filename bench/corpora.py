@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import typer
 
 from bench.machine import machine, table
+from pipeline.__main__ import told
 from pipeline.recipe import Recipe, load
 from pipeline.records import content_id
 from pipeline.store import Run
@@ -186,4 +187,4 @@ def _ahead(scores: Mapping[tuple[str, str], Scored], domains: Sequence[Domain]) 
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

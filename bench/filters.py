@@ -25,6 +25,7 @@ from bench.machine import machine, table
 from bench.procedure import Key, Rows, table_of
 from filters.nli_judge import open_judge
 from filters.similarity import open_encoder
+from pipeline.__main__ import told
 from pipeline.recipe import Recipe, load
 from pipeline.shard import read_rows
 from pipeline.store import Run
@@ -169,4 +170,4 @@ def _say(title: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

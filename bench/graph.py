@@ -36,6 +36,7 @@ from filters.entailment_graph import EQUAL, SIDES, Node
 from filters.models import revision_of
 from filters.nli_judge import Ask, Pair, open_judge
 from filters.similarity import open_encoder
+from pipeline.__main__ import told
 from pipeline.recipe import Recipe, load
 
 DENSE = 20
@@ -50,7 +51,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    run: Annotated[Path, typer.Option(help="Folder of a run that has pairs and scores.")] = Path("data/runs/v1"),
+    run: Annotated[Path, typer.Option(help="Folder of a run that has pairs and scores.")] = Path("data/runs/news"),
     contexts: Annotated[int, typer.Option(min=0, help="Contexts at most, in order of their ids; 0: all.")] = 0,
     min_entailment: Annotated[float, typer.Option(min=0, max=1, help="From when on a pair is accepted.")] = 0.5,
     answers: Annotated[Path | None, typer.Option(help="The judge's answers are kept in this file.")] = None,
@@ -245,4 +246,4 @@ def by_search(nodes: Sequence[Node], links: set[Pair], vectors: Vectors, max_hop
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

@@ -32,11 +32,14 @@ from filters.batches import FloatArray, fixed_threads
 from filters.models import EMBEDDED_JUDGE, Judge, home, load_judge
 from filters.nli_back_ends import resolve
 from filters.nli_judge import JudgeSpec, NliJudge, Pair
+from pipeline.__main__ import told
 from pipeline.recipe import load
 
 SHARD_ROWS = 467
 """Pairs in a shard of the default recipe, on average."""
 PUBLISHED_THRESHOLD = 0.75
+OTHER_JUDGE = (0.85, 0.9, 0.92)
+"""Where nli-minilm stood in the recipes before nli-mpnet did."""
 HEADS = ("arm", "pairs/s", "times", "min", "max", "largest difference", "agreement", "accepted that flip")
 
 Predict = Callable[[Sequence[Pair]], FloatArray]
@@ -59,11 +62,16 @@ class Arm:
 
 @app.command()
 def main(
-    pairs: Annotated[Path | None, typer.Option(help="Parquet with columns premise and hypothesis.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Parquet with columns premise and hypothesis.")
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="Pairs.")] = 5000,
     repeats: Annotated[int, typer.Option(min=1, help="Turns of each arm.")] = 3,
     model: Annotated[str, typer.Option(help="The judge: embedded, a folder or a hub id.")] = EMBEDDED_JUDGE,
     threads: Annotated[int, typer.Option(min=1)] = 2,
+    threshold: Annotated[
+        list[float] | None, typer.Option(min=0, max=1, help="Where verdicts are compared; again for more.")
+    ] = None,
     only: Annotated[str, typer.Option(help="Arms, by the start of their names, with semicolons; all if empty.")] = "",
 ) -> None:
     """Measure, print the table, end with one line of JSON."""
@@ -78,8 +86,9 @@ def main(
         wanted = {name: arm for name, arm in arms.items() if name == chosen or name.startswith(tuple(only.split(";")))}
         reference = take_turns(wanted, opponent, questions, repeats)
     print(f"{len(questions)} pairs, {threads} threads, medians of {repeats}; auto is {resolve('auto')}\n")
-    print(report(wanted, reference, thresholds()))
-    print(json.dumps(figures(wanted[chosen], reference, thresholds())))
+    compared = sorted(threshold or thresholds(model))
+    print(report(wanted, reference, compared))
+    print(json.dumps(figures(wanted[chosen], reference, compared)))
 
 
 def read_pairs(file: Path, count: int) -> list[Pair]:
@@ -87,9 +96,12 @@ def read_pairs(file: Path, count: int) -> list[Pair]:
     return list(zip(rows["premise"].to_pylist(), rows["hypothesis"].to_pylist(), strict=True))
 
 
-def thresholds() -> list[float]:
-    """Where verdicts are compared: the published threshold, and those of the default recipe for the first judge."""
+def thresholds(model: str) -> list[float]:
+    """Where verdicts are compared: at the published threshold, and at those of the default recipe if it asks this
+    judge; else at those that the pages quote of nli-minilm."""
     recipe = load("news")
+    if model != recipe.models.judge:
+        return [PUBLISHED_THRESHOLD, *OTHER_JUDGE]
     specs: list[Any] = [spec for task in recipe.tasks for spec in (*recipe.panel(task), *recipe.selectors(task))]
     asking = (spec for spec in specs if getattr(spec, "model", None) == recipe.models.judge)
     return sorted({PUBLISHED_THRESHOLD, *(spec.min_probability for spec in asking)})
@@ -186,4 +198,4 @@ def figures(arm: Arm, reference: FloatArray, limits: Sequence[float]) -> dict[st
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

@@ -21,6 +21,7 @@ import psutil  # type: ignore[import-untyped]
 import typer
 
 from bench.machine import machine
+from pipeline.__main__ import told
 
 EVERY_SECONDS = 1.0
 GIGABYTE = 1e9
@@ -95,4 +96,4 @@ def _memory(pid: int) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

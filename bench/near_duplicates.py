@@ -34,6 +34,7 @@ from bench.machine import machine, table
 from filters.decontamination import Decontamination, held_out_sentences
 from filters.near_copies import Words
 from filters.near_duplicates import NearDuplicates
+from pipeline.__main__ import told
 
 MIN_JACCARD = 0.7
 KINDS = ("exact", "near", "shuffled")
@@ -221,4 +222,4 @@ def _jaccard(a: str | None, b: str | None) -> float:
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

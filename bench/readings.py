@@ -18,6 +18,7 @@ from bench.machine import machine
 from filters.base import Filter, Panel, judge
 from filters.batches import FloatArray
 from filters.training.evaluate import Measured, measured, precision_at, recall_at
+from pipeline.__main__ import told
 from pipeline.recipe import load
 
 FOLDER = Path(__file__).parent.parent / "data" / "readings"
@@ -94,4 +95,4 @@ def _table(
 
 
 if __name__ == "__main__":
-    main()
+    told(main)

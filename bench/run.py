@@ -18,6 +18,7 @@ from bench import accepted, decoding
 from bench.arms import Child, OurArm, TransformersArm
 from bench.ladder import one_judge
 from bench.machine import machine
+from pipeline.__main__ import told
 from pipeline.contexts import slots
 from pipeline.recipe import Recipe, load
 from pipeline.stage import Output
@@ -107,4 +108,4 @@ def _print_json(speed: float, share: float, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

@@ -23,6 +23,7 @@ from filters.batches import fixed_threads
 from filters.length import Length
 from filters.nli_judge import open_judge
 from filters.screen import Screen
+from pipeline.__main__ import told
 from pipeline.gate import BoolArray, first_candidates
 from pipeline.pair import FormPairs
 from pipeline.recipe import Recipe, load
@@ -100,4 +101,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    told(lambda: typer.run(main))

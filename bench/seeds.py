@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.machine import table
+from pipeline.__main__ import told
 from pipeline.store import Run
 from student.bleu import tokeniser_name
 from student.bootstrap import RESAMPLES, Array, Statistic, interval, resampled
@@ -112,4 +113,4 @@ def _statistics(file: Path) -> dict[str, dict[str, Statistic]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    told(lambda: main(sys.argv[1:]))

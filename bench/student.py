@@ -20,6 +20,7 @@ import torch
 import typer
 
 from bench.machine import machine, table
+from pipeline.__main__ import told
 from student import ctranslate2_engine
 from student.dataset import prompt
 from student.generate import Writer
@@ -135,4 +136,4 @@ def _table(arms: dict[str, Arm], theirs: float, plain: Texts) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.machine import table
+from pipeline.__main__ import told
 from pipeline.evaluation.evaluate import read_by_models
 from pipeline.evaluation.zero_shot import GREEDY, prompts, tidy, tokenizer_of
 from pipeline.rating import panel_rating
@@ -100,4 +101,4 @@ def _differences(paired: Sequence[Difference]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    told(lambda: typer.run(main))

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.machine import machine, table
+from pipeline.__main__ import told
 from pipeline.recipe import load
 from pipeline.records import spaced_seed
 from pipeline.teacher.decoder import Engine, Request, Sampling
@@ -163,4 +164,4 @@ def _parameters(session: Any, cell: Cell, request: Request, sampling: Sampling) 
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

@@ -27,6 +27,7 @@ import typer
 
 from bench.machine import machine
 from filters.base import Filter, judge
+from pipeline.__main__ import told
 from pipeline.fold import run_fold
 from pipeline.pair import tally
 from pipeline.plan import Input
@@ -168,4 +169,4 @@ class StrongestOfContext:
 
 
 if __name__ == "__main__":
-    app()
+    told(app)

@@ -5,7 +5,6 @@ is another company, nor that buyer and seller have changed places. It scores the
 """
 
 import re
-import unicodedata
 from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from filters.base import Cost, Role, Scorer
+from filters.demonyms import key, supplies
 from filters.pairwise import at_least, pairwise, share_met
 from filters.words import FUNCTION_WORDS, WORD, bare, content_stems, straight, words
 
@@ -36,20 +36,6 @@ _STARTERS = frozenset(
     know think say says said nothing anyone back away far little much home high low long short early late""".split()
 )
 _COMMON_END = re.compile(r"(?:ing|ly|ed|ers|ors|ists?|men|ants|ents|ies|tions?|ness|ments?|ence|ity|ism|ogy)$")
-_DEMONYM_END = re.compile(r"(?<=\w{4})(?:ian|ese|ish|an|i)$")
-_PLURAL = re.compile(r"(?<=\w{4})(?<![su])s$")
-_PLACE_ENDS = ("", "a", "e", "o", "y", "ia")
-"""What a place may end in where its people have another ending: Italy, Italian; China, Chinese; Russia, Russian."""
-_OF = "~"
-"""Marks what is left of a word without the ending of a people: "~ital" is Italian, and Italy has it to give."""
-_PLACES = {
-    "german": "germany", "germans": "germany", "french": "france", "spanish": "spain", "british": "britain",
-    "turkish": "turkey", "dutch": "netherlands", "greek": "greece", "greeks": "greece", "swiss": "switzerland",
-    "danish": "denmark", "polish": "poland", "swedish": "sweden", "welsh": "wales", "irish": "ireland", "uk": "britain",
-    "scottish": "scotland", "iraqi": "iraq", "american": "usa", "americans": "usa", "america": "usa",
-    "norwegian": "norway", "belgian": "belgium", "cuban": "cuba", "argentine": "argentina", "nigerian": "nigeria",
-    "nigerien": "niger", "filipino": "philippine",
-}  # fmt: skip
 _ROLE_MARKERS = frozenset("by from to in at of with for against over on near after before under than as".split())
 _PARTICIPLES = frozenset(
     """won sold bought beaten taken given made held built seen led told shot hit written known born found lost sent
@@ -138,38 +124,6 @@ class Roles:
             return 1.0
         swapped = any(_swapped(source, target, a, b) for i, a in enumerate(shared) for b in shared[i + 1 :])
         return 0.0 if swapped else 1.0
-
-
-def key(word: str) -> str:
-    """A name word brought to one form: Italians = "~ital", British = Britain, U.S. = American. A bare vowel is no
-    ending: Niger is not Nigeria, nor Maria Mario."""
-    return _keyed(_plain(word))
-
-
-def _keyed(plain: str) -> str:
-    people = _DEMONYM_END.sub("", plain)
-    return plain if people == plain else _OF + people
-
-
-def supplies(word: str) -> set[str]:
-    """The keys of all that a word of the source may be called in the target: Italy gives Italian, Italian Italy."""
-    plain = _plain(word)
-    if not word[:1].isupper():
-        return {plain, key(word)}
-    people = _DEMONYM_END.sub("", plain)
-    places = {plain} if people == plain else {plain, *(people + end for end in _PLACE_ENDS)}
-    return places | {_keyed(place) for place in places} | {_OF + p.removesuffix(e) for p in places for e in _PLACE_ENDS}
-
-
-def _plain(word: str) -> str:
-    """Small letters without marks, of one number; a people that has no ending for that by its place."""
-    if word == "US":
-        return "usa"  # not the pronoun
-    if not word.isascii():
-        word = "".join(mark for mark in unicodedata.normalize("NFKD", word) if not unicodedata.combining(mark))
-    word = word.lower()
-    single = _PLURAL.sub("", word)
-    return _PLURAL.sub("", _PLACES.get(word) or _PLACES.get(single, single))
 
 
 def spans(text: str) -> list[list[tuple[str, int]]]:

@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from filters.base import Cost, Role, Scorer
+from filters.measures import KINDS, MEASURES, PARTS, SHARES, UNITS
 from filters.pairwise import at_least, pairwise, share_met
 
 _SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -31,50 +32,6 @@ _ORDINALS = {
     )
 } | {"thirtieth": 30, "fortieth": 40, "fiftieth": 50, "hundredth": 100}
 _VAGUE = {f"{word}s" for word in _SCALES}
-_UNITS = {
-    **dict.fromkeys(("%", "percent", "pct", "percentage"), "%"),
-    **dict.fromkeys(("$", "us$", "dollar", "dollars"), "usd"),
-    **dict.fromkeys(("€", "euro", "euros"), "eur"),
-    **dict.fromkeys(("£", "pound", "pounds"), "gbp"),
-    **dict.fromkeys(("¥", "yen"), "jpy"),
-}
-_MEASURES = {
-    word: names.split()[0]
-    for names in """second seconds sec secs
-        minute minutes min mins
-        hour hours hr hrs
-        day days
-        week weeks
-        month months
-        year years
-        decade decades
-        century centuries
-        am
-        pm
-        mm millimetre millimetres millimeter millimeters
-        cm centimetre centimetres centimeter centimeters
-        metre metres meter meters
-        km kilometre kilometres kilometer kilometers
-        inch inches
-        foot feet ft
-        yard yards
-        mile miles
-        acre acres
-        hectare hectares
-        gram grams
-        kg kilogram kilograms kilo kilos
-        ton tons tonne tonnes
-        litre litres liter liters
-        gallon gallons
-        degree degrees
-        mph
-        kph""".splitlines()
-    for word in names.split()
-}
-_KINDS = frozenset(_MEASURES.values())
-_UNITS |= _MEASURES
-_PARTS = {"third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10}
-_SHARES = {"1/2": "50 %", "1/4": "25 %", "3/4": "75 %", "1/5": "20 %", "2/5": "40 %", "3/5": "60 %", "4/5": "80 %"}
 _HALF_OF = {"of", "the", "its", "their", "all", "his", "her", "our"}
 _HALF_TIMES = {"first", "second", "other", "top", "bottom", "last", "latter", "next", "upper", "lower", "early"}
 _MONTHS = """january february march april may june july august september october november december""".split()
@@ -156,11 +113,9 @@ def _implied(stated: set[str], tokens: list[str]) -> set[str]:
     loose = {fact.split()[0].removeprefix("#") for fact in stated if " " in fact or fact.startswith("#")}
     loose |= {_IMPLIED[token] for token in tokens if token in _IMPLIED}
     loose |= {token[:-1] for token in tokens if token[:-1].isdigit() and token[-1] == "m"}  # "5m" may be metres
-    loose |= {_SHARES[fact] for fact in stated if fact in _SHARES} | {
-        f for f, share in _SHARES.items() if share in stated
-    }
+    loose |= {SHARES[fact] for fact in stated if fact in SHARES} | {f for f, share in SHARES.items() if share in stated}
     of_what = {fact for fact in stated if " " not in fact} | {_IMPLIED[token] for token in tokens if token in _IMPLIED}
-    return loose | {f"{fact} {unit}" for fact in of_what if _is_bare(fact) for unit in _KINDS}
+    return loose | {f"{fact} {unit}" for fact in of_what if _is_bare(fact) for unit in KINDS}
 
 
 def _is_bare(fact: str) -> bool:
@@ -222,14 +177,14 @@ def _figure(match: re.Match[str], tokens: list[str], i: int) -> tuple[str, int]:
     i += 1
     while i < len(tokens) and tokens[i] in _SCALES:
         value, i = value * _SCALES[tokens[i]], i + 1
-    return _with_unit(value, _UNITS.get((match.group("money") or after).lower()), tokens, i)
+    return _with_unit(value, UNITS.get((match.group("money") or after).lower()), tokens, i)
 
 
 def _part(tokens: list[str], i: int) -> str:
     """ "a third of", "half the": a share without a number before it; else empty. "The third", "first half": none."""
     before, after = _beside(tokens, i)
-    if tokens[i] in _PARTS and before == "a" and after == "of":
-        return f"1/{_PARTS[tokens[i]]}"
+    if tokens[i] in PARTS and before == "a" and after == "of":
+        return f"1/{PARTS[tokens[i]]}"
     return "1/2" if tokens[i] == "half" and after in _HALF_OF and before not in _HALF_TIMES else ""
 
 
@@ -241,7 +196,7 @@ def _opens_a_number(tokens: list[str], i: int) -> bool:
     token = tokens[i]
     before, after = _beside(tokens, i)
     if token == "one":
-        counts = after in _COUNTED_AS_ONE or after in _SCALES or after in _PARTS or after in _MEASURES
+        counts = after in _COUNTED_AS_ONE or after in _SCALES or after in PARTS or after in MEASURES
         return counts and before not in _NOT_A_COUNT
     if token == "second":
         return before not in _NOT_AN_ORDINAL and before not in _COUNTS and not before.isdigit()
@@ -283,13 +238,8 @@ def _fits(current: float, value: int) -> bool:
 
 def _with_unit(value: float, unit: str | None, tokens: list[str], i: int) -> tuple[str, int]:
     """The number with what it counts, or as a fraction ("two thirds"), and where to read on."""
-    if (
-        unit is None
-        and i < len(tokens)
-        and (part := tokens[i].removesuffix("s")) in _PARTS
-        and 0 < value < _PARTS[part]
-    ):
-        return f"{value:.15g}/{_PARTS[part]}", i + 1
+    if unit is None and i < len(tokens) and (part := tokens[i].removesuffix("s")) in PARTS and 0 < value < PARTS[part]:
+        return f"{value:.15g}/{PARTS[part]}", i + 1
     return _counted(f"{value:.15g}", unit, tokens, i)
 
 
@@ -298,9 +248,9 @@ def _counted(number: str, unit: str | None, tokens: list[str], i: int) -> tuple[
     if unit is None and i < len(tokens):
         pair = tokens[i : i + 2]
         if pair == ["per", "cent"] or (pair[0] in ("a", "p") and pair[1:] == ["m"]):
-            unit, i = _UNITS.get("".join(pair), "%"), i + 2
-        elif tokens[i] in _UNITS:
-            unit, i = _UNITS[tokens[i]], i + 1
+            unit, i = UNITS.get("".join(pair), "%"), i + 2
+        elif tokens[i] in UNITS:
+            unit, i = UNITS[tokens[i]], i + 1
     if unit == "%" and i < len(tokens) and tokens[i] in ("point", "points"):
         unit, i = "points", i + 1
     return f"{number} {unit}" if unit else number, i

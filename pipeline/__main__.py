@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -120,7 +120,7 @@ def calibrate_gate(
     recipe: RecipeName = "",
     set_: Changes = None,
     contexts: Annotated[int, typer.Option(min=1, help="The first contexts of the run.")] = 100,
-    recall: Annotated[float, typer.Option(min=0, max=1, help="Share of accepted pairs that has to pass.")] = 0.99,
+    recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of accepted pairs that has to pass.")] = 0.99,
     every_pair: Annotated[
         float, typer.Option(min=0, max=1, help="Ask the judge also about this share of all ordered pairs.")
     ] = 0.0,
@@ -190,10 +190,14 @@ app.command("second-opinion")(second_opinion)
 
 
 def main() -> None:
-    """Every error that a user can mend is one line on stderr and exit code 2; Ctrl-C is 130."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    told(app)
+
+
+def told(command: Callable[[], object]) -> None:
+    """Every error that a user can mend is one line on stderr and exit code 2; Ctrl-C is 130."""
     try:
-        app()
+        command()
     except (PipelineError, DecoderError, FilterError, StudentError) as error:
         problems = error.problems if isinstance(error, RecipeError) else (str(error).splitlines() or [""])[:1]
         sys.stderr.write("\n".join(problems) + "\n")

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.base import Filter, Panel
+from filters.base import HAS_A_SAY, Filter, Panel
 from filters.batches import FloatArray
 from filters.length import Length
 from pipeline.errors import UserError
@@ -153,7 +153,7 @@ def together(found: Sequence[Answers], min_recall: float = MIN_RECALL) -> Gate:
 
 def largest_threshold(accepted: FloatArray, min_recall: float, steps: int = 1000) -> float:
     """The largest score, rounded down, that at least that share of the accepted reaches."""
-    lost = int((1 - min_recall) * len(accepted) + 1e-9)
+    lost = min(int((1 - min_recall) * len(accepted) + 1e-9), len(accepted) - 1)
     least = float(np.sort(accepted)[lost])
     step = int(np.floor(least * steps))
     reached = float(np.float32((step + 1) / steps)) <= least  # 0.9 itself is stored as a little less
@@ -222,12 +222,12 @@ def _drawn(pairs: pa.Table, share: float) -> pa.BooleanArray:
 
 
 def _opened(panel: Panel, every_pair: bool) -> Iterator[Filter]:
-    """The panel with its gates wide open; for every pair, no other cheap filter beside them but length."""
+    """The panel with its gates wide open; for every pair, beside them the judge's own filters and length alone."""
     for spec in panel:
         if spec.name in KINDS:
             kind = KINDS[spec.name]
             yield replace(spec, **{kind.threshold: kind.wide_open})  # type: ignore[type-var]
-        elif spec.cost == "model" or isinstance(spec, Length) or not every_pair:
+        elif not every_pair or spec.role in HAS_A_SAY or isinstance(spec, Length):
             yield spec
 
 

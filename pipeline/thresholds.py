@@ -74,6 +74,7 @@ def thresholds(spec: Filter, scores: pa.Array) -> dict[str, float]:
     """The thresholds that a filter has set, and their values. `scores` are ones it has given."""
     seen = scores.drop_null().to_numpy()
     tries = [0.25, 0.75, *(np.quantile(seen, (0.0, 0.5, 1.0)).tolist() if len(seen) else [])]
+    tries += [0, 1, *(round(value) for value in tries)]  # for a field that takes whole numbers
     numbers = {field: float(v) for field, v in _parameters(spec).items() if _is_number(v)}
     return {field: value for field, value in numbers.items() if is_threshold(spec, field, *tries)}
 

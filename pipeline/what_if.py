@@ -24,7 +24,7 @@ from pipeline.store import Run
 from pipeline.stored_scores import ROUND, Stored, stored
 from pipeline.thresholds import former, not_thresholds
 from pipeline.what_if_filters import Params, Unseen, Verdicts, pairs_level, scores_level, unseen, verdicts
-from pipeline.what_if_selectors import Chosen, chosen, corpus_level
+from pipeline.what_if_selectors import Chosen, chosen, corpus_level, graph_questions
 
 DECIDED_BEFORE = ("seed", "models.teacher", "models.judge", "models.encoder", "contexts", "sampling", "engine", "modes")
 """Keys of a recipe that decide what is written, or which model scores it."""
@@ -53,6 +53,11 @@ class WhatIf:
 
     def level(self, stage: str, task: str) -> SpanLevel:
         return next(level for level in self.funnel if (level.stage, level.task) == (stage, task))
+
+    def questions_at_most(self, task: str) -> int:
+        """Of a graph over what passes: in each context the four sentences of any two pairs, both ways."""
+        seen = self.verdicts[task]
+        return graph_questions(seen.rows, seen.possible())
 
     @property
     def accepted(self) -> dict[str, Span]:

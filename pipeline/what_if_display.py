@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from filters import SELECTORS
+from filters.base import HAS_A_SAY
 from pipeline.what_if import WhatIf
 
 
@@ -22,10 +24,20 @@ def what_if_lines(found: WhatIf) -> Iterator[str]:
         if asked:
             yield f"{task}: at most {asked:,} pairs would be asked about: kept by the filters {kept} (before selectors)"
         if kept.exact and not found.accepted[task].exact:
-            yield f"{task}: the selectors would have to ask the judge: of {kept} pairs they keep {found.accepted[task]}"
+            yield f"{task}: {_to_run_again(found, task)}: of {kept} pairs the selectors keep {found.accepted[task]}"
     if not any(found.asked_at_most.values()):
-        yield "no new pair would be asked about: every score is stored"
+        yield "no filter would ask a model about a new pair: every score is stored"
     yield "accepted: " + ", ".join(f"{span} {task}" for task, span in sorted(found.accepted.items()))
+
+
+def _to_run_again(found: WhatIf, task: str) -> str:
+    """Which selectors what is stored does not settle, and what they would ask the judge."""
+    opened = [
+        name for name, span in found.level("corpus", task).dropped.items() if name in SELECTORS and not span.exact
+    ]
+    asking = [name for name in opened if getattr(SELECTORS[name], "role", None) in HAS_A_SAY]
+    questions = f" ({', '.join(asking)} with {found.questions_at_most(task):,} questions at most)" if asking else ""
+    return f"{', '.join(opened)} would have to run again{questions}"
 
 
 def what_if_data(name: str, found: WhatIf) -> dict[str, object]:

@@ -102,6 +102,13 @@ def corpus_level(
     return SpanLevel("corpus", task, entered, left, dropped)
 
 
+def graph_questions(rows: StoredScores, passing: BoolArray) -> int:
+    """How many sentence pairs the graphs of all contexts can ask about at most: two each for sources and targets."""
+    context, size = _codes(rows)
+    nodes = np.bincount(context[passing], minlength=size)
+    return int((2 * nodes * (nodes - 1)).sum())
+
+
 def _select(
     selector: Selector, rows: StoredScores, standing: Standing, was_left_out: BoolArray, context: Ints
 ) -> Standing:

@@ -114,6 +114,7 @@ def test_thresholds_at_the_edges() -> None:
     assert largest_threshold(hundred, 0.99) == math.floor(hundred[1] * 1000) / 1000  # one of a hundred may be lost
     assert largest_threshold(hundred[:99], 0.99) == 0.5  # of ninety-nine none
     assert largest_threshold(np.array([0.75], np.float32), 0.99) == 0.75
+    assert largest_threshold(hundred, 0.0) == pytest.approx(0.9)  # all may be lost: the highest
     assert largest_threshold(np.array([-0.25], np.float32), 0.99) == -0.25
 
 

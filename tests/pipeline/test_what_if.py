@@ -2,7 +2,9 @@
 
 import itertools
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,7 @@ import pytest
 from toy_filters import asked, panels
 from toy_what_if import TASKS, contains, copy, exact, refilter, wanted
 
-from filters.base import Panel
+from filters.base import Cost, Panel, Role, Scorer
 from filters.length import Length
 from filters.overlap import Overlap
 from filters.similarity import Similarity
@@ -238,6 +240,29 @@ def test_the_curve_is_what_brute_force_counts(stored_run: Run) -> None:
 def _beside(run: Run, index: int) -> pa.Table:
     scores = read_rows(run.stage(0, "scores").shard(index))
     return scores.append_column("task", read_rows(run.stage(0, "pairs").shard(index))["task"])
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A filter of one's own whose threshold is a whole number."""
+
+    name: ClassVar[str] = "marks"
+    cost: ClassVar[Cost] = "cheap"
+    role: ClassVar[Role | None] = None
+
+    max_more: int = 0
+    min_words: int = 3  # no threshold: it decides the score
+
+    def open(self, device: str) -> Scorer:
+        return lambda rows: pa.nulls(rows.num_rows, pa.float32())
+
+    def keep(self, scores: pa.Array) -> pa.BooleanArray:
+        return pc.fill_null(pc.less_equal(scores, self.max_more), False)
+
+
+def test_a_whole_number_is_a_threshold_too() -> None:
+    assert thresholds(Marks(), pa.array([0, 1, 4], pa.float32())) == {"max_more": 0.0}
+    assert thresholds(Marks(2), pa.array([], pa.float32())) == {"max_more": 2.0}
 
 
 def test_what_is_a_threshold() -> None:

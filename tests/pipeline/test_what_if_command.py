@@ -60,7 +60,7 @@ def test_the_command(brought: list[str], tmp_path: Path, capfd: pytest.CaptureFi
     assert call(*dry, "--json", "--curve", str(tmp_path / "c" / "curve.csv")) == 0
     said = json.loads(capfd.readouterr().out)
     assert call(*dry) == 0
-    assert "no new pair would be asked about" in capfd.readouterr().out
+    assert "no filter would ask a model about a new pair" in capfd.readouterr().out
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert call(*brought, "--set", tighter) == 0
     capfd.readouterr()
