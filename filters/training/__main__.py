@@ -13,6 +13,7 @@ from filters.nli_judge import JudgeSpec, open_judge
 from filters.training.build import Sources, build
 from filters.training.calibrate import (
     Readings,
+    answered,
     area,
     best_temperature,
     measured_at,
@@ -60,8 +61,9 @@ def judge(
     trained = build(sources, work)
     export(trained, out, window=128)
     typer.echo(
-        f"{out}: copy it over data/models/nli-minilm when `calibrate --model {trained}` likes it; it has learned "
-        "from the larger judge's answers, so `second-opinion` then wants another model"
+        f"{out}: copy it over data/models/nli-minilm when `calibrate --model {trained}` likes it; it has learned from "
+        "the larger judge's answers, so the second opinion of `pipeline second-opinion` is then no longer independent: "
+        "name another judge there (--judge)"
     )
     typer.echo(f"{work / 'shorter' / 'model'}: the larger one; `export-mpnet` writes it as data/models/nli-mpnet is")
 
@@ -75,8 +77,9 @@ def calibrate(
 ) -> None:
     """AUC, temperature, and for each task the threshold that reaches a precision, from pairs that were read: for each
     file, and where there are several for all together."""
+    rows = [(path.name, read(path)) for path in readings]  # all of them before a model is loaded
     ask = open_judge(JudgeSpec(model))
-    parts = [(path.name, read(path, ask)) for path in readings]
+    parts = [(name, answered(found, ask)) for name, found in rows]
     together = pooled([part for _, part in parts])
     typer.echo(f"temperature that fits best: {best_temperature(together):.2f}")
     for name, part in parts if len(parts) > 1 else ():

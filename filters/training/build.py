@@ -1,14 +1,16 @@
 """The embedded judge, step by step. A step whose file is there is not done again, a killed training goes on; a folder
-that was begun with other sources or settings is refused.
+that was begun with other sources or settings is refused (made_with.py).
 
 1. hard pairs by rule, from plain sentences; clauses put together wrongly, from our generator's sentences
 2. a larger encoder learns NLI from labelled rows and hard pairs, then from the wrong clauses, then from right and
    wrong pairs that look alike, made by parsing
 3. it answers unlabelled pairs: our generator's siblings, rules over them, recombined sentences of the labelled sets,
    framed questions
-4. a small encoder learns from labelled rows, hard pairs, wrong clauses and those answers, so its opinion of what the
-   larger one accepted is not a second one; the committed nli-minilm has learned from no such answer
+4. a small encoder learns from labelled rows, hard pairs, wrong clauses and those answers
 5. seven of the larger one's twelve layers learn from labelled rows, hard pairs, look-alikes and its answers
+
+So a small judge made here has learned from the larger one's answers, as the committed nli-minilm has not. Put in its
+place, it makes the second opinion of `pipeline second-opinion` no longer independent: name another judge there.
 """
 
 import json
@@ -31,7 +33,7 @@ from filters.training.hard_pairs import RULES, hard_pairs
 from filters.training.made_with import claim
 from filters.training.parsed_pairs import parsed_pairs
 from filters.training.recombination import recombination_pairs
-from filters.training.rows import Row, is_held_out, read_rows
+from filters.training.rows import BOTH_WAYS, HELD_OUT_IN, Row, is_held_out, read_rows
 from filters.training.sentences import sentences_of
 from filters.training.soft_labels import write_soft_labels
 from filters.training.synonyms import read_wordnet
@@ -47,6 +49,7 @@ SIBLINGS_A_BAND = 75
 CAPTIONS, OWN_RULES, QUESTIONS = 9500, 8000, 5500
 QUESTION_FRAME = "We know the answer to the question: {}"
 """As the questions recipe puts questions to a judge (its `judge_frame`)."""
+SHARDS = "shard-*.parquet"
 BLOCK = 60
 CROSSINGS, CROSSINGS_OF_TEXT = 150, 6
 WORD = re.compile(r"[a-z]+")
@@ -68,10 +71,8 @@ def build(sources: Sources, work: Path) -> Path:
     """The folder of the trained small judge."""
     check_layers(sources.base)
     read_rows(sources.labelled)  # a line that cannot be read is told now, not after the parsing
-    claim(work, [sources.captions, revision_of(sources.base)], files_of(sources))
-    parsed, hard, crossed, pool, soft = (
-        work / f"{name}.jsonl" for name in ("parsed", "hard", "crossed", "pool", "soft")
-    )
+    claim(work, settings_of(sources), files_of(sources))
+    parsed, hard, crossed, pool = (work / f"{name}.jsonl" for name in ("parsed", "hard", "crossed", "pool"))
     made: dict[Path, Callable[[], Iterable[dict[str, Any]]]] = {
         parsed: lambda: parsed_rows(sources),  # first: it needs what may not be installed
         hard: lambda: hard_rows(sentences_of(sources.text, seed=0)),
@@ -84,18 +85,58 @@ def build(sources: Sources, work: Path) -> Path:
     larger = train(spec_of("larger", sources.base, sources.labelled, hard), work / "larger")
     sharper = train(spec_of("sharper", str(larger), sources.labelled, crossed), work / "sharper")
     closer = train(spec_of("closer", str(sharper), sources.labelled, parsed), work / "closer")
-    write_soft_labels(closer, read_rows(pool), soft)
+    soft = answers_of(closer, pool, work / "soft")
     small = train(spec_of("small", "", sources.labelled, hard, crossed, soft), work / "small")
     train(spec_of("shorter", str(closer), sources.labelled, hard, parsed, soft), work / "shorter")
     return small
 
 
-def files_of(sources: Sources) -> Iterator[Path]:
-    """Every file that the judge is made from."""
-    yield from (sources.labelled, *sources.text)
-    folders = [(sources.candidates, "shard-*.parquet"), (sources.wordnet, "*"), (sources.questions, "shard-*.parquet")]
-    for folder, pattern in folders:
-        yield from sorted(path for path in folder.glob(pattern) if path.is_file()) if folder else ()
+def answers_of(judge: Path, pool: Path, folder: Path) -> Path:
+    """What the judge says of the pool, in a folder that knows whose answers it has: another judge is not lent them."""
+    claim(folder, {"judge": revision_of(str(judge))}, {"pool": [pool]})
+    write_soft_labels(judge, read_rows(pool), folder / "soft.jsonl")
+    return folder / "soft.jsonl"
+
+
+def settings_of(sources: Sources) -> dict[str, object]:
+    """What beside the content of files decides which rows are made, by name."""
+    return {
+        "base": revision_of(sources.base),
+        "captions": sources.captions,
+        "RECOMBINED": RECOMBINED,
+        "MOST_OF_A_RULE": MOST_OF_A_RULE,
+        "MOST_OF_A_PARSED_RULE": MOST_OF_A_PARSED_RULE,
+        "PARSED_SENTENCES": PARSED_SENTENCES,
+        "SIBLINGS_A_BAND": SIBLINGS_A_BAND,
+        "CAPTIONS": CAPTIONS,
+        "OWN_RULES": OWN_RULES,
+        "QUESTIONS": QUESTIONS,
+        "QUESTION_FRAME": QUESTION_FRAME,
+        "BLOCK": BLOCK,
+        "CROSSINGS": CROSSINGS,
+        "CROSSINGS_OF_TEXT": CROSSINGS_OF_TEXT,
+        "HELD_OUT_IN": HELD_OUT_IN,
+        "BOTH_WAYS": BOTH_WAYS,
+    }
+
+
+def files_of(sources: Sources) -> dict[str, Sequence[Path]]:
+    """Every file that the judge is made from. A folder without any is told now, not hours later."""
+    return {
+        "labelled": [sources.labelled],
+        "text": sources.text,
+        "candidates": _files(sources.candidates, SHARDS),
+        "wordnet": _files(sources.wordnet, "*") if sources.wordnet else [],
+        "questions": _files(sources.questions, SHARDS) if sources.questions else [],
+    }
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    found = sorted(path for path in folder.glob(pattern) if path.is_file())
+    if not found:
+        wanted = "a run's candidates" if pattern == SHARDS else "WordNet's dict folder"
+        raise FilterError(f"{folder}: no file {pattern} in it; wanted {wanted}; name another folder")
+    return found
 
 
 def check_layers(base: str) -> None:
@@ -173,7 +214,7 @@ def unlabelled_rows(sources: Sources, seed: int = 0) -> list[dict[str, Any]]:
 
 def candidates_of(folder: Path) -> dict[str, list[str]]:
     """The sentences of those contexts of a run that may be trained on."""
-    table = ds.dataset(sorted(map(str, folder.glob("shard-*.parquet")))).to_table(columns=["context_id", "text"])
+    table = ds.dataset(sorted(map(str, folder.glob(SHARDS)))).to_table(columns=["context_id", "text"])
     contexts: dict[str, dict[str, None]] = {}
     for context, text in zip(table["context_id"].to_pylist(), table["text"].to_pylist(), strict=True):
         if text and is_for_training(context):

@@ -6,7 +6,8 @@ contexts and measured on the other.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +19,10 @@ from filters.base import FilterError
 from filters.batches import FloatArray
 from filters.nli_judge import Ask
 from filters.training.evaluate import Measured, auc, measured, precision_at, recall_at
+from filters.training.rows import lines_of
 
 WANTED = "JSON with task, source, target, context_id, weight, forward, reverse, broken (data/readings/README.md)"
+TASKS = ("summary", "paraphrase")
 TEMPERATURES = np.geomspace(0.25, 4, 81)
 _TINY = 1e-6
 
@@ -51,9 +54,19 @@ class Readings:
         return self.where(np.array([name == task for name in self.task]))
 
 
-def read(path: Path, ask: Ask) -> Readings:
+Reading = Mapping[str, Any]
+
+
+def read(path: Path) -> list[Reading]:
+    """The readings of a file; a line that is none is an error that names it."""
+    rows = [_reading(line, where) for where, line in lines_of(path)]
+    if not rows:
+        raise FilterError(f"{path}: no reading in it; wanted one a line: {WANTED}; give another file")
+    return rows
+
+
+def answered(rows: Sequence[Reading], ask: Ask) -> Readings:
     """The readings with the answers of a judge."""
-    rows = list(_rows(path))
     there = ask([(row["source"], row["target"]) for row in rows])
     back = ask([(row["target"], row["source"]) for row in rows])
     return Readings(
@@ -64,17 +77,36 @@ def read(path: Path, ask: Ask) -> Readings:
     )
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    number = 0
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(line)
-            _labels(row), row["source"] + row["target"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FilterError(f"{path}:{number}: no reading ({error!r}); wanted {WANTED}") from None
-        yield row
-    if not number:
-        raise FilterError(f"{path}: no line; wanted a reading a line: {WANTED}")
+def _reading(line: str, where: str) -> Reading:
+    try:
+        row = json.loads(line)
+        wrong = [name for name, fits in _FITTING.items() if not fits(row[name])]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FilterError(f"{where}: not a reading ({error}); wanted {WANTED}; mend or remove the line") from error
+    if wrong:
+        told = f"{wrong[0]} is {row[wrong[0]]!r}"
+        raise FilterError(f"{where}: not a reading ({told}); wanted {WANTED}; mend or remove the line")
+    return dict(row)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_yes_or_no(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and value > 0
+
+
+_FITTING = {
+    "task": TASKS.__contains__,
+    **dict.fromkeys(("source", "target", "context_id"), _is_text),
+    "weight": _is_weight,
+    **dict.fromkeys(("forward", "reverse", "broken"), _is_yes_or_no),
+}
 
 
 def pooled(parts: Sequence[Readings]) -> Readings:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from filters.base import FilterError
 from filters.batches import FloatArray
 from filters.training.evaluate import ENTAILMENT, accuracy, auc, precision_at, recall_at
 from filters.training.rows import Row, is_held_out, read_rows
@@ -17,6 +18,11 @@ HEAD = """| set | n | 3-way accuracy | entail-or-not | AUC | precision / recall 
 def labelled_table(model: str, paths: Sequence[Path], held_out: bool, most: int) -> str:
     """One line a set: of every file, the rows of each origin (the first `most`)."""
     rows = [row for path in paths for row in read_rows(path) if not held_out or is_held_out(row)]
+    if not rows:
+        raise FilterError(
+            f"{', '.join(map(str, paths))}: no row to ask about; wanted labelled pairs{', some held out' * held_out}; "
+            f"give another file{', or --no-held-out' * held_out}"
+        )
     by_origin: dict[str, list[Row]] = {}
     for row in rows:
         by_origin.setdefault(row.origin or "all", []).append(row)

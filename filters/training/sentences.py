@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from filters.base import FilterError
-from filters.training.rows import open_text
+from filters.training.rows import lines_of
 
 FEWEST_WORDS, MOST_WORDS = 5, 40
 _SENTENCE = re.compile(r"[A-Z][^\n]*[.]")
@@ -22,15 +22,15 @@ def sentences_of(paths: Iterable[Path], seed: int) -> list[str]:
 
 
 def _texts(path: Path) -> Iterator[str]:
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                found = json.loads(line)
-            except ValueError as error:
-                raise FilterError(
-                    f"{path}:{number}: no JSON ({error}); wanted a file of JSON lines, plain or .gz, with text in them"
-                ) from None
-            yield from _strings(found)
+    for where, line in lines_of(path):
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise FilterError(
+                f"{where}: no JSON ({error}); wanted a file of JSON lines, plain or .gz, with text in them; mend or "
+                "remove the line"
+            ) from error
+        yield from _strings(found)
 
 
 def _strings(value: object) -> Iterator[str]:

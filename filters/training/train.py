@@ -23,7 +23,7 @@ from filters.models import JUDGES, load_judge, locate, revision_of
 from filters.mpnet_judge import KEPT
 from filters.training.batching import Coded, code, collate, plan
 from filters.training.made_with import claim
-from filters.training.rows import LABELS, Row, draw, is_held_out, read_rows
+from filters.training.rows import BOTH_WAYS, HELD_OUT_IN, LABELS, Row, draw, is_held_out, read_rows
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
@@ -60,7 +60,13 @@ def loss_of(logits: torch.Tensor, targets: torch.Tensor, merged: torch.Tensor) -
 def training_rows(spec: TrainingSpec) -> list[Row]:
     """What is trained on, in order; the held-out part of every set left out."""
     rows = [row for path in spec.rows for row in read_rows(Path(path)) if not is_held_out(row)]
-    return draw(rows, spec.passes, spec.seed)
+    drawn = draw(rows, spec.passes, spec.seed)
+    if not drawn:
+        raise FilterError(
+            f"{', '.join(spec.rows)}: no row to train on; wanted labelled pairs of an origin that `passes` draws; give "
+            "other rows or mend the settings"
+        )
+    return drawn
 
 
 def load_base(spec: TrainingSpec) -> tuple[Any, Any]:
@@ -110,8 +116,7 @@ def train(spec: TrainingSpec, out: Path, save_every: int = 200) -> Path:
 
     A folder that was begun with another spec, other rows or another base is refused.
     """
-    own = {name: value for name, value in asdict(spec).items() if name not in ("base", "rows")}
-    claim(out, [own, revision_of(spec.base)], map(Path, spec.rows))
+    claim(out, _settings_of(spec), {"rows": map(Path, spec.rows)})
     torch.set_num_threads(spec.threads)
     model, tokenizer = load_base(spec)
     coded = code(training_rows(spec), tokenizer, spec.window)
@@ -124,6 +129,13 @@ def train(spec: TrainingSpec, out: Path, save_every: int = 200) -> Path:
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     return out / "model"
+
+
+def _settings_of(spec: TrainingSpec) -> dict[str, object]:
+    """What beside the content of the rows decides the weights, by name; the base by its own."""
+    settings = asdict(spec) | {"base": revision_of(spec.base), "HELD_OUT_IN": HELD_OUT_IN, "BOTH_WAYS": BOTH_WAYS}
+    del settings["rows"]
+    return settings
 
 
 class _Run:

@@ -7,6 +7,7 @@ import pytest
 from filters.base import FilterError
 from filters.training.calibrate import (
     Readings,
+    answered,
     at_temperature,
     best_temperature,
     log_loss,
@@ -37,20 +38,18 @@ def test_of_equal_scores_a_threshold_takes_all_or_none() -> None:
     assert threshold_for(0.9, readings([0.8, 0.8], [1, 0])) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "no line"),
-        ("{", r"x\.jsonl:1: no reading"),
-        ('["a"]\n', r"x\.jsonl:1: no reading"),
-        ('{"task": "summary"}\n', r"x\.jsonl:1: no reading \(KeyError\('forward'\)\)"),
-    ],
-)
-def test_readings_that_are_none_are_refused_before_a_question(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "x.jsonl").write_text(text)
-    with pytest.raises(FilterError, match=said) as error:
-        read(tmp_path / "x.jsonl", lambda pairs: pytest.fail("asked"))
-    assert "\n" not in str(error.value)
+def test_a_reading_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"task": "summary"}\n')
+    with pytest.raises(FilterError, match=r"x\.jsonl:1: not a reading"):
+        read(tmp_path / "x.jsonl")
+
+
+def test_a_separator_of_lines_within_a_text_ends_no_reading(tmp_path: Path) -> None:
+    text = "one\u2028two\x85three"
+    row = {"task": "summary", "source": text, "target": "b", "context_id": "c", "weight": 1, "forward": True}
+    given = json.dumps(row | {"reverse": False, "broken": False}, ensure_ascii=False)
+    (tmp_path / "x.jsonl").write_text(given + "\n\n", encoding="utf-8")
+    assert [row["source"] for row in read(tmp_path / "x.jsonl")] == [text]
 
 
 def test_a_paraphrase_needs_both_ways() -> None:
@@ -79,7 +78,7 @@ def test_the_committed_readings_are_sound() -> None:
     path = Path("data/readings/news.jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert len({row["pair_id"] for row in rows}) == len(rows) == 600
-    found = read(path, lambda pairs: np.full(len(pairs), 0.5, np.float32))
+    found = answered(read(path), lambda pairs: np.full(len(pairs), 0.5, np.float32))
     assert found.weight.sum() == pytest.approx(751 + 1553, abs=1)
     assert 0.2 < found.first_half.mean() < 0.8
 

@@ -14,8 +14,10 @@ from conftest import without_parser
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 from filters.base import FilterError
+from filters.models import revision_of
 from filters.training import build
 from filters.training import train as training
+from filters.training.made_with import MARK
 from filters.training.rows import LABELS, read_rows
 from filters.training.soft_labels import probabilities, write_soft_labels
 from filters.training.train import TrainingSpec, loss_of, train
@@ -95,8 +97,13 @@ def test_a_folder_that_was_begun_with_something_else_is_refused(
         other.write_text(rows.read_text() if change != "rows" else rows.read_text().replace("entailment", "neutral", 1))
     spec = spec_of(other if change == "base" else base, rows if change == "base" else other)
     spec = replace(spec, **{"rate": {"peak_rate": 2e-2}, "layers": {"layers": (0,)}}.get(change, {}))
-    with pytest.raises(FilterError, match="begun with other rows, settings or models"):
+    (tmp_path / "run" / "log.csv").write_text("")
+    said = "peak_rate" if change == "rate" else change
+    with pytest.raises(
+        FilterError, match=rf"run: made with other settings \({said}\); remove it or give another --work"
+    ):
         train(spec, tmp_path / "run")
+    assert not (tmp_path / "run" / "log.csv").read_text()  # no step was taken
 
 
 def test_rows_and_base_may_lie_elsewhere(base: Path, rows: Path, tmp_path: Path) -> None:
@@ -108,9 +115,27 @@ def test_rows_and_base_may_lie_elsewhere(base: Path, rows: Path, tmp_path: Path)
 
 def test_a_folder_of_before_is_refused(base: Path, rows: Path, tmp_path: Path) -> None:
     train(spec_of(base, rows), tmp_path / "run")
-    (tmp_path / "run" / "made-with.txt").unlink()
-    with pytest.raises(FilterError, match="begun with other"):
+    (tmp_path / "run" / MARK).unlink()
+    with pytest.raises(FilterError, match="made with settings that it does not tell"):
         train(spec_of(base, rows), tmp_path / "run")
+
+
+def test_the_same_weights_again_are_the_same_base_for_what_follows(base: Path, rows: Path, tmp_path: Path) -> None:
+    """A finished training is asked again by every call; what goes on from it must know it again."""
+    first = revision_of(str(train(spec_of(base, rows), tmp_path / "run")))
+    assert revision_of(str(train(spec_of(base, rows), tmp_path / "run"))) == first
+
+
+def test_another_part_held_out_is_another_training(base: Path, rows: Path, tmp_path: Path, monkeypatch) -> None:
+    train(spec_of(base, rows), tmp_path / "run")
+    monkeypatch.setattr(training, "BOTH_WAYS", ("x",))
+    with pytest.raises(FilterError, match=r"\(BOTH_WAYS\)"):
+        train(spec_of(base, rows), tmp_path / "run")
+
+
+def test_a_training_without_a_row_is_told(base: Path, rows: Path, tmp_path: Path) -> None:
+    with pytest.raises(FilterError, match=r"rows\.jsonl: no row to train on"):
+        train(replace(spec_of(base, rows), passes={"*": 0}), tmp_path / "run")
 
 
 def test_word_embeddings_stay_and_the_rest_learns(base: Path, rows: Path, tmp_path: Path) -> None:
