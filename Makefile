@@ -114,7 +114,7 @@ check: setup ## format, lint, types, architecture
 	$(BIN)/python -m pytest tests/test_architecture.py
 
 bench: setup ## speed against transformers and against the procedure as published
-	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.run $(CHANGED)
 
 bench-judge: setup ## the judge's runner against CrossEncoder.predict
 	$(BIN)/python -m bench.judge
@@ -132,10 +132,10 @@ bench-readings: setup ## precision and recall of a recipe's panel on the pairs t
 	$(BIN)/python -m bench.readings $(CHANGED)
 
 bench-filters: setup ## our filters against the procedure as published (RUN=name with candidates)
-	$(BIN)/python -m bench.filters $(if $(RUN),--run '$(RUN)') $(if $(SET),--set '$(SET)')
+	$(BIN)/python -m bench.filters $(LOOK) $(if $(SET),--set '$(SET)')
 
 bench-graph: setup ## the entailment graph against brute force (RUN=name with scores)
-	$(BIN)/python -m bench.graph $(if $(RUN),--run 'data/runs/$(RUN)')
+	$(BIN)/python -m bench.graph --run 'data/runs/$(or $(RUN),$(RECIPE),news)'
 
 judge: setup ## the embedded judges anew (hours; extra parser): NLI=pairs.jsonl.gz TEXT='a.jsonl.gz ...' RUN=name WORDNET=folder QUESTIONS=name
 	$(BIN)/python -m filters.training judge --labelled '$(NLI)' $(foreach file,$(TEXT),--text '$(file)') \

@@ -21,6 +21,7 @@ from filters.batches import fixed_threads
 from filters.nli_judge import open_judge
 from filters.similarity import open_encoder
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 from pipeline.evaluation.evaluate import read_by_models, student_models
 from pipeline.rating import panel_rating
 from pipeline.recipe import Recipe, load
@@ -79,7 +80,7 @@ def main(
     found = Run.existing(run)
     students = student_models(found)
     if not students:
-        sys.exit(f"run {run!r}: no student yet: run `make distill RUN={run} ROUND=1` first")
+        raise UserError(f"run {run!r}: no student yet: run `make distill RUN={run} ROUND=1` first")
     student = Rewriter(students[max(students)], threads=1)
     sources = read_by_models(read_benchmark(data, rows), "readable")
     work = Work(student, load(found.recipe_file), task, sources, read_controls(controls) if controls else Controls())

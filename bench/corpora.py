@@ -24,6 +24,7 @@ import typer
 
 from bench.machine import machine, table
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 from pipeline.recipe import Recipe, load
 from pipeline.records import content_id
 from pipeline.store import Run
@@ -126,7 +127,7 @@ def _drawn(name: str, pairs: list[Pair], ours: Corpus, rows: int) -> Corpus:
     """As many pairs to learn from as ours, and `rows` held out; drawn once."""
     learned, measured = len(ours.train), len(ours.train) + len(ours.validation)
     if len(pairs) < measured + rows:
-        sys.exit(
+        raise UserError(
             f"--set {name}: {len(pairs)} pairs, wanted {measured + rows}: look at its columns, or take another set"
         )
     drawn = random.Random(1).sample(pairs, measured + rows)

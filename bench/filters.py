@@ -26,6 +26,7 @@ from bench.procedure import Key, Rows, table_of
 from filters.nli_judge import open_judge
 from filters.similarity import open_encoder
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 from pipeline.recipe import Recipe, load
 from pipeline.shard import read_rows
 from pipeline.store import Run
@@ -64,7 +65,7 @@ def main(
     found = Run.existing(run)
     recipe = one_judge(load(found.recipe_file, set_ or []))
     if recipe.corpus.max_pairs_per_context:
-        raise SystemExit(
+        raise UserError(
             "bench: the ladder knows no cap on a context's pairs; add --set 'corpus.max_pairs_per_context=0'"
         )
     sample = draw(found, contexts)
@@ -93,11 +94,11 @@ def draw(run: Run, contexts: int) -> Sample:
         if sum(len(set(part["context_id"].to_pylist())) for part in tables) > contexts:
             break
     if not tables:
-        raise SystemExit(f"bench: run {run.name} has no candidates: run `make generate RUN={run.name}` first")
+        raise UserError(f"bench: run {run.name} has no candidates: run `make generate RUN={run.name}` first")
     rows = pa.concat_tables(tables)
     ids = list(dict.fromkeys(rows["context_id"].to_pylist()))
     if len(ids) <= contexts:
-        raise SystemExit(
+        raise UserError(
             f"bench: run {run.name} has {len(ids)} contexts; ask for fewer than that, one is for warming up"
         )
     return Sample(_of(rows, set(ids[:contexts])), _of(rows, {ids[contexts]}))

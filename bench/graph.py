@@ -1,7 +1,7 @@
 """The entailment graph against brute force: the same groups, with how few questions to the judge.
 
-    python -m bench.graph --run data/runs/v1
-    python -m bench.graph --run data/runs/v1 --contexts 20 --answers /tmp/answers.parquet
+    python -m bench.graph --run data/runs/news
+    python -m bench.graph --run data/runs/news --contexts 20 --answers /tmp/answers.parquet
 
 Nodes are accepted pairs of real contexts. At a recipe's own thresholds a context has few, so pairs are accepted
 here from `--min-entailment` on, both ways where the task asks both ways, among those that the cheap panel let pass.
@@ -37,6 +37,7 @@ from filters.models import revision_of
 from filters.nli_judge import Ask, Pair, open_judge
 from filters.similarity import open_encoder
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 from pipeline.recipe import Recipe, load
 
 DENSE = 20
@@ -57,8 +58,9 @@ def main(
     answers: Annotated[Path | None, typer.Option(help="The judge's answers are kept in this file.")] = None,
 ) -> None:
     """Compare, print the tables, end with one line of JSON."""
+    recipe = recipe_of(run)
     print(machine(), flush=True)
-    specs = selectors(load(str(run / "recipe.toml"), []))
+    specs = selectors(recipe)
     first = next(iter(specs.values()))
     ask = Answers(
         open_judge(replace(first.judge, threads=first.threads)), answers, revision_of(first.model, first.revision)
@@ -74,6 +76,17 @@ def main(
     print(f"\n{bench.facts(min_entailment)}")
     result = bench.compare(oracle[first.max_hops], first.max_hops, first.min_cosine)
     print(json.dumps({**result.figures(), "contexts": len(bench.contexts()), "dense_contexts": bench.dense()}))
+
+
+def recipe_of(run: Path) -> Recipe:
+    """The run's recipe; a run that is not there, or was not filtered yet, is refused before a model loads."""
+    for stage in STAGES:
+        if not any((run / "round-0" / stage).glob("shard-*")):
+            raise UserError(
+                f"run {run}: no {stage} in it; wanted the folder of a run that `make filter` has been through; "
+                "give it with --run, or run `make run` first"
+            )
+    return load(str(run / "recipe.toml"), [])
 
 
 def selectors(recipe: Recipe) -> dict[str, Duplicates]:

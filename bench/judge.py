@@ -23,6 +23,7 @@ from statistics import median
 from typing import Annotated, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
@@ -33,6 +34,7 @@ from filters.models import EMBEDDED_JUDGE, Judge, home, load_judge
 from filters.nli_back_ends import resolve
 from filters.nli_judge import JudgeSpec, NliJudge, Pair
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 from pipeline.recipe import load
 
 SHARD_ROWS = 467
@@ -62,9 +64,7 @@ class Arm:
 
 @app.command()
 def main(
-    pairs: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Parquet with columns premise and hypothesis.")
-    ] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Parquet with columns premise and hypothesis.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Pairs.")] = 5000,
     repeats: Annotated[int, typer.Option(min=1, help="Turns of each arm.")] = 3,
     model: Annotated[str, typer.Option(help="The judge: embedded, a folder or a hub id.")] = EMBEDDED_JUDGE,
@@ -76,8 +76,8 @@ def main(
 ) -> None:
     """Measure, print the table, end with one line of JSON."""
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
-    print(machine())
     questions = read_pairs(pairs or home() / "data" / "fixtures" / "judge-pairs.parquet", count)
+    print(machine())
     judge = load_judge(model)
     chosen = f"ours, {resolve('auto')}"
     with tempfile.TemporaryDirectory() as folder, fixed_threads(threads):
@@ -92,7 +92,11 @@ def main(
 
 
 def read_pairs(file: Path, count: int) -> list[Pair]:
-    rows = pq.read_table(file).slice(0, count)
+    try:
+        rows = pq.read_table(file, columns=["premise", "hypothesis"]).slice(0, count)
+    except (OSError, pa.ArrowInvalid) as error:
+        reason = str(error).splitlines()[0].rstrip(".") if file.exists() else "no such file"
+        raise UserError(f"--pairs {file}: {reason}; wanted parquet with the columns premise and hypothesis") from None
     return list(zip(rows["premise"].to_pylist(), rows["hypothesis"].to_pylist(), strict=True))
 
 

@@ -16,6 +16,7 @@ from filters.duplicates import Duplicates
 from filters.entailment import Entailment, ReverseEntailment
 from filters.length import Length
 from filters.overlap import Overlap
+from pipeline.errors import UserError
 from pipeline.recipe import Recipe
 
 FORWARD, REVERSE = Entailment.name, ReverseEntailment.name
@@ -80,7 +81,7 @@ def judge_of(recipe: Recipe) -> Entailment:
     found = (spec for task in recipe.tasks for spec in recipe.panel(task) if type(spec) is Entailment)
     spec = next(found, None)
     if spec is None:
-        raise SystemExit(f"bench: recipe {recipe.name} has no entailment filter: there is nothing to compare")
+        raise UserError(f"bench: recipe {recipe.name} has no entailment filter: there is nothing to compare")
     return replace(spec, min_probability=published.MIN_PROBABILITY)
 
 
@@ -107,7 +108,7 @@ def _published(recipe: Recipe, walk: Walk) -> Procedure:
     panels, last = {}, {}
     for name in recipe.tasks:
         if name not in published.TASKS:
-            raise SystemExit(f"bench: task {name}: published are {', '.join(published.TASKS)}; leave it out")
+            raise UserError(f"bench: task {name}: published are {', '.join(published.TASKS)}; leave it out")
         panels[name] = _panel(published.TASKS[name], judge_of(recipe))
         last[name] = {"numbers": PublishedNumbers()} if published.TASKS[name].checks_numbers else {}
     algorithm: tuple[Selector, ...] = (Components(walk.ask(judge_of(recipe))),)

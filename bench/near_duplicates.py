@@ -35,6 +35,7 @@ from filters.decontamination import Decontamination, held_out_sentences
 from filters.near_copies import Words
 from filters.near_duplicates import NearDuplicates
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 
 MIN_JACCARD = 0.7
 KINDS = ("exact", "near", "shuffled")
@@ -58,8 +59,9 @@ def main(
     if only:
         print(json.dumps(measure(only, text or [])))
         return
+    wanted = _numbers(sizes)
     print(machine(), flush=True)
-    found = [_in_a_process(int(size), text or []) for size in sizes.split(",")]
+    found = [_in_a_process(size, text or []) for size in wanted]
     heads = ["sentences", "real", "near_duplicates s", "decontamination s", "peak GB", *(f"{k} %" for k in KINDS)]
     keys = ["sentences", "real", "seconds", "decontamination_seconds", "peak_gb"]
     rows = [[*(f[key] for key in keys), *(100 * f["recall"][kind] for kind in KINDS)] for f in found]
@@ -67,12 +69,21 @@ def main(
     print(json.dumps(found[-1] | {"growth_exponents": [round(_exponent(a, b), 2) for a, b in pairwise(found)]}))
 
 
+def _numbers(sizes: str) -> list[int]:
+    parts = [part.strip() for part in sizes.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise UserError(f"--sizes {sizes}: wanted whole numbers from 1, with commas, such as 10000,100000")
+    return [int(part) for part in parts]
+
+
 def _in_a_process(size: int, text: Sequence[str]) -> dict[str, Any]:
     files = [part for file in text for part in ("--text", file)]
     command = [sys.executable, "-m", "bench.near_duplicates", "--only", str(size), *files]
-    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    print(said, end="", flush=True)
-    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    print(ended.stdout, end="", flush=True)
+    if ended.returncode:
+        sys.exit(ended.returncode)  # it has said why
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return found
 
 
@@ -113,7 +124,7 @@ def _base(rng: random.Random, wanted: int, text: Sequence[str]) -> tuple[list[st
     """So many sentences, and how many of them are real."""
     real = list(dict.fromkeys(s for s in _real(text) if len(_plain(s.split())) >= 8 and len(s.split()) <= 60))
     if len(real) < 2:
-        raise SystemExit(f"bench: no candidates in {RUNS} and no --text: run `make run` first, or give --text FILE")
+        raise UserError(f"bench: no candidates in {RUNS} and no --text: run `make run` first, or give --text FILE")
     rng.shuffle(real)
     base = real[:wanted]
     vocabulary = _vocabulary(real)

@@ -20,6 +20,7 @@ from bench.ladder import one_judge
 from bench.machine import machine
 from pipeline.__main__ import told
 from pipeline.contexts import slots
+from pipeline.errors import UserError
 from pipeline.recipe import Recipe, load
 from pipeline.stage import Output
 
@@ -76,7 +77,7 @@ def _contexts(ours: Child, count: int) -> tuple[pa.Table, pa.Table]:
             break
     _say("contexts, in no figure", f"{rows} written in {spent:.1f} s")
     if rows < count + WARM_UP:
-        raise SystemExit(f"bench: the teacher wrote {rows} contexts of {count + WARM_UP}; ask for fewer")
+        raise UserError(f"bench: the teacher wrote {rows} contexts of {count + WARM_UP}; ask for fewer")
     everything = pa.concat_tables(found)
     return everything.slice(0, count), everything.slice(count, WARM_UP)
 

@@ -6,7 +6,6 @@ spares the judge.
 """
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from filters.length import Length
 from filters.nli_judge import open_judge
 from filters.screen import Screen
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 from pipeline.gate import BoolArray, first_candidates
 from pipeline.pair import FormPairs
 from pipeline.recipe import Recipe, load
@@ -80,7 +80,7 @@ def main(
     recipe = load(found.recipe_file)
     judges = [spec for spec in recipe.panel(task) if spec.role == "judge"]
     if not judges:
-        sys.exit(f"recipe {recipe.name}: task {task} asks no judge; wanted one with `entailment` in its panel")
+        raise UserError(f"recipe {recipe.name}: task {task} asks no judge; wanted one with `entailment` in its panel")
     screen = Screen(min_probability=threshold, both_ways=len(judges) > 1)
     rows = drawn_pairs(recipe, found, task, contexts, pairs)
     with fixed_threads(threads):

@@ -18,6 +18,7 @@ import numpy as np
 
 from bench.machine import table
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 from pipeline.store import Run
 from student.bleu import tokeniser_name
 from student.bootstrap import RESAMPLES, Array, Statistic, interval, resampled
@@ -34,6 +35,8 @@ Results = Mapping[str, Any]
 
 def main(names: Sequence[str]) -> None:
     """Print one table a benchmark and one of the differences."""
+    if not names:
+        raise UserError("bench.seeds: no run was named; wanted runs that were evaluated: python -m bench.seeds RUN RUN")
     runs = [Run.existing(name).folder / "evaluation" for name in names]
     for place in sorted(runs[0].glob("*/results.json")):
         missing = [run.parent.name for run in runs if not (run / place.parent.name / "results.json").exists()]

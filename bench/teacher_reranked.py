@@ -7,7 +7,6 @@ answers are kept beside them.
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import typer
 
 from bench.machine import table
 from pipeline.__main__ import told
+from pipeline.errors import UserError
 from pipeline.evaluation.evaluate import read_by_models
 from pipeline.evaluation.zero_shot import GREEDY, prompts, tidy, tokenizer_of
 from pipeline.rating import panel_rating
@@ -43,7 +43,7 @@ def main(
     found = Run.existing(run)
     folder = found.folder / "evaluation" / evaluation
     if not (folder / "outputs.jsonl").is_file():
-        sys.exit(f"{folder}: no outputs.jsonl: run `make evaluate` first")
+        raise UserError(f"{folder}: no outputs.jsonl: run `make evaluate` first")
     rows = [json.loads(line) for line in (folder / "outputs.jsonl").read_text(encoding="utf-8").splitlines()]
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     texts, references = ([row[side] for row in rows] for side in ("source", "references"))

@@ -94,6 +94,7 @@ def main(
     if cell:
         print(ANSWER + json.dumps(measure(Cell(**json.loads(cell)), recipe, set_ or [], repeats)))
         return
+    load(recipe, set_ or [])  # a mistake in it is told here once, and is no setting that vLLM refuses
     print(machine(), flush=True)
     starts = tuple(filter(None, only.split(",")))
     chosen = [each for each in cells() if not starts or each.group.startswith((*starts, "default"))]

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from filters.base import Cost, Role, Scorer
-from filters.demonyms import key, supplies
+from filters.demonyms import key, known_as, supplies
 from filters.pairwise import at_least, pairwise, share_met
 from filters.words import FUNCTION_WORDS, WORD, bare, content_stems, straight, words
 
@@ -36,6 +36,12 @@ _STARTERS = frozenset(
     know think say says said nothing anyone back away far little much home high low long short early late""".split()
 )
 _COMMON_END = re.compile(r"(?:ing|ly|ed|ers|ors|ists?|men|ants|ents|ies|tions?|ness|ments?|ence|ity|ism|ogy)$")
+_OPENING_NAMES = frozenset(
+    """italy yemen sicily beijing wyoming flanders florence boeing reuters christ lawrence clarence mohamed mohammed
+    ahmed khaled ed ted fred alfred kelly billy emily sally molly holly beverly pence sanders rogers rodgers myers
+    davies manning fleming hawking irving""".split()
+)
+"""Names that have the ending of a common noun: what opens a sentence with one is a name all the same."""
 _ROLE_MARKERS = frozenset("by from to in at of with for against over on near after before under than as".split())
 _PARTICIPLES = frozenset(
     """won sold bought beaten taken given made held built seen led told shot hit written known born found lost sent
@@ -119,6 +125,7 @@ class Roles:
         return at_least(scores, 1.0)
 
     def _agreement(self, source: Cast, target: Cast) -> float:
+        target = target._replace(order=tuple(known_as(name, source.order) for name in target.order))
         shared = [name for name in target.order if name in source.order]
         if len(shared) < 2 or share_met(target.rest, source.rest) < self.same_words:
             return 1.0
@@ -204,7 +211,8 @@ def _without_opener(run: list[tuple[str, int]], text: str) -> list[tuple[str, in
     plain = word.lower()
     if plain in FUNCTION_WORDS or plain in _STARTERS or plain.split("'")[0] in FUNCTION_WORDS:
         return run[1:]
-    return run[1:] if len(run) == 1 and _COMMON_END.search(plain) else run
+    common = len(run) == 1 and _COMMON_END.search(plain) and plain not in _OPENING_NAMES
+    return run[1:] if common else run
 
 
 def _opens_sentence(text: str, start: int) -> bool:

@@ -39,8 +39,8 @@ BITS = 128
 SEED = 1
 
 _NOT_A_WORD = r"(?:-[lr][rsc]b-|[^\pL\pM\pN])+"
-_NOT_APART = r"\s+(n['\x{2019}]t)\b"
-"""What the Penn Treebank cuts off: "do n't"."""
+_NOT_APART = r"\b(can|gon|wan)\s+(not|na)\b|\s+(n['\x{2019}]t)\b"
+"""What the Penn Treebank cuts in two: "do n't", "can not", "gon na"."""
 
 
 class Links(NamedTuple):
@@ -120,7 +120,7 @@ def _bits(columns: IntArray, starts: IntArray) -> npt.NDArray[np.uint64]:
 def _words(texts: pa.Array | pa.ChunkedArray) -> tuple[IntArray, IntArray, list[str]]:
     """Every word as its number, where each text's words start, and the words by number."""
     plain = pc.utf8_lower(pc.utf8_normalize(pc.fill_null(texts.cast(pa.large_string()), ""), "NFKC"))
-    whole = pc.replace_substring_regex(plain, _NOT_APART, r"\1")
+    whole = pc.replace_substring_regex(plain, _NOT_APART, r"\1\2\3")
     spaced = pc.utf8_trim_whitespace(pc.replace_substring_regex(whole, _NOT_A_WORD, " "))
     lists = pc.utf8_split_whitespace(spaced)
     lists = lists.combine_chunks() if isinstance(lists, pa.ChunkedArray) else lists

@@ -4,6 +4,9 @@ A small NLI model reads numbers loosely: "47 died" entails "57 died" with high p
 Numbers are brought to one form first: 1,000 = 1000 = a thousand, $5m = 5 million dollars, 3rd = third.
 Days, months, and today, yesterday and tomorrow count as figures: one wrong and the sentence is wrong. What is counted
 is seen where it is money, a share or a usual measure: 3 hours are not 3 days, but 3 men may be 3 women.
+
+Not seen: a unit that only one of the two gives (3 of anything in the source lets the target say 3 hours, though not
+$3 or 3%), what has no number word ("an hour", "a year and a half"), and Celsius from Fahrenheit.
 """
 
 import re
@@ -14,7 +17,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from filters.base import Cost, Role, Scorer
-from filters.measures import KINDS, MEASURES, PARTS, SHARES, UNITS
+from filters.measures import KINDS, MEASURES, PARTS, SAME, UNITS, counted, with_unit
 from filters.pairwise import at_least, pairwise, share_met
 
 _SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -47,8 +50,10 @@ _IMPLIED = {
     "couple": "2",
     "pair": "2",
     "twice": "2",
-    "half": "50 %",
 }
+_AND_A_HALF = ["and", "a", "half"]
+_BEFORE_ONE_DAY = {"a", "in", "for", "within", "after", "than", "only", "just", "about", "nearly", "lasted", "last"}
+"""Elsewhere "one day" is some day."""
 _COUNTED_AS_ONE = {"in", "out", "year", "month", "week", "hour", "minute", "mile", "point", "goal", "person", "percent"}
 _NOT_A_COUNT = {"no", "the", "this", "that", "any", "every", "each", "some", "another", "which"}
 _NOT_AN_ORDINAL = {"per", "each", "every", "split"}
@@ -112,10 +117,22 @@ def _implied(stated: set[str], tokens: list[str]) -> set[str]:
     """What the stated figures also stand for: the number without its unit, "both" for 2."""
     loose = {fact.split()[0].removeprefix("#") for fact in stated if " " in fact or fact.startswith("#")}
     loose |= {_IMPLIED[token] for token in tokens if token in _IMPLIED}
-    loose |= {token[:-1] for token in tokens if token[:-1].isdigit() and token[-1] == "m"}  # "5m" may be metres
-    loose |= {SHARES[fact] for fact in stated if fact in SHARES} | {f for f, share in SHARES.items() if share in stated}
+    for before, token in zip(["", *tokens], tokens, strict=False):
+        loose |= _shares(before, token)
+    loose |= {SAME[fact] for fact in stated if fact in SAME} | {fact for fact, same in SAME.items() if same in stated}
     of_what = {fact for fact in stated if " " not in fact} | {_IMPLIED[token] for token in tokens if token in _IMPLIED}
     return loose | {f"{fact} {unit}" for fact in of_what if _is_bare(fact) for unit in KINDS}
+
+
+def _shares(before: str, token: str) -> set[str]:
+    """What a word stands for where it states nothing: "over half were", "a third were", "a week", "500m"."""
+    if token == "half":
+        return {"50 %", "1/2"}
+    if token in PARTS and before in ("a", "one"):
+        return {f"1/{PARTS[token]}"}
+    if token in MEASURES and before in ("a", "an"):
+        return {f"1 {MEASURES[token]}"}
+    return {token[:-1], f"{token[:-1]} metre"} if token[-1] == "m" and token[:-1].isdigit() else set()
 
 
 def _is_bare(fact: str) -> bool:
@@ -142,27 +159,28 @@ def _numbers(lexemes: list[re.Match[str]], tokens: list[str]) -> list[str]:
     """Walk over the lexemes; each number takes the scales and the unit that follow it."""
     found, i = [], 0
     while i < len(tokens):
-        match, token = lexemes[i], tokens[i]
-        if match.group("code"):
-            found.append(token.replace("-", ""))
-        elif match.group("time"):
-            fact, i = _counted(token, None, tokens, i + 1)
+        fact, i = _fact(lexemes[i], tokens, i)
+        if fact:
             found.append(fact)
-            continue
-        elif token in _VAGUE:
-            found.append(token)
-        elif part := _part(tokens, i):
-            found.append(part)
-        elif match.group("figure"):
-            fact, i = _figure(match, tokens, i)
-            found.append(fact)
-            continue
-        elif _opens_a_number(tokens, i):
-            fact, i = _spelled(tokens, i)
-            found.append(fact)
-            continue
-        i += 1
     return found
+
+
+def _fact(match: re.Match[str], tokens: list[str], i: int) -> tuple[str, int]:
+    """The fact that begins at lexeme i, empty if none does, and where to read on."""
+    token = tokens[i]
+    if match.group("code"):
+        return token.replace("-", ""), i + 1
+    if match.group("time"):
+        return counted(token, None, tokens, i + 1)
+    if match.group("figure"):
+        return _figure(match, tokens, i)
+    if token in _VAGUE:
+        return token, i + 1
+    if whole := _halved(tokens, i):
+        return with_unit(*_scaled(0.5, tokens, whole), tokens)
+    if part := _part(tokens, i):
+        return part, i + 1
+    return _spelled(tokens, i) if _opens_a_number(tokens, i) else ("", i + 1)
 
 
 def _figure(match: re.Match[str], tokens: list[str], i: int) -> tuple[str, int]:
@@ -174,10 +192,26 @@ def _figure(match: re.Match[str], tokens: list[str], i: int) -> tuple[str, int]:
     if after in {"st", "nd", "rd", "th"}:
         return f"#{value:.15g}", i + 1
     value = -value if match.group("sign") or (i and tokens[i - 1] == "minus") else value
-    i += 1
+    if tokens[i + 1 : i + 4] == _AND_A_HALF:
+        value, i = value + 0.5, i + 3
+    value, i = _scaled(value, tokens, i + 1)
+    return with_unit(value, i, tokens, UNITS.get((match.group("money") or after).lower()))
+
+
+def _scaled(value: float, tokens: list[str], i: int) -> tuple[float, int]:
+    """The number times the scales that stand from token i on ("million"), and where to read on."""
     while i < len(tokens) and tokens[i] in _SCALES:
         value, i = value * _SCALES[tokens[i]], i + 1
-    return _with_unit(value, UNITS.get((match.group("money") or after).lower()), tokens, i)
+    return value, i
+
+
+def _halved(tokens: list[str], i: int) -> int:
+    """Where the whole stands of which token i is a half ("half a million", "half-hour"); 0 if it is no such half."""
+    before, after = _beside(tokens, i)
+    whole = i + 2 if after in ("a", "an") else i + 1
+    if tokens[i] != "half" or before in _HALF_TIMES or whole >= len(tokens):
+        return 0
+    return whole if tokens[whole] in _SCALES or tokens[whole] in MEASURES else 0
 
 
 def _part(tokens: list[str], i: int) -> str:
@@ -196,8 +230,10 @@ def _opens_a_number(tokens: list[str], i: int) -> bool:
     token = tokens[i]
     before, after = _beside(tokens, i)
     if token == "one":
+        if after == "day":
+            return before in _BEFORE_ONE_DAY
         counts = after in _COUNTED_AS_ONE or after in _SCALES or after in PARTS or after in MEASURES
-        return counts and before not in _NOT_A_COUNT
+        return before not in _NOT_A_COUNT and (counts or tokens[i + 1 : i + 4] == _AND_A_HALF)
     if token == "second":
         return before not in _NOT_AN_ORDINAL and before not in _COUNTS and not before.isdigit()
     return token in _COUNTS or token in _SCALES or token in _ORDINALS
@@ -217,13 +253,15 @@ def _spelled(tokens: list[str], i: int) -> tuple[str, int]:
             current = (current or 1) * _SCALES[token]
         elif token in _SCALES:
             total, current = total + (current or 1) * _SCALES[token], 0.0
+        elif current and tokens[i : i + 3] == _AND_A_HALF:
+            current, i = current + 0.5, i + 2
         elif not (token == "and" and i > start and tokens[i - 1] in _SCALES and _is_count(tokens, i + 1)):
             break
         if i == start and token == "zero":
             return "0", i + 1
         i += 1
     value = total + current
-    return _with_unit(-value if start and tokens[start - 1] == "minus" else value, None, tokens, i)
+    return with_unit(-value if start and tokens[start - 1] == "minus" else value, i, tokens)
 
 
 def _is_count(tokens: list[str], i: int) -> bool:
@@ -234,23 +272,3 @@ def _fits(current: float, value: int) -> bool:
     """Whether a count can go on a number: five after twenty, but not five after six."""
     free = 100 if current % 100 == 0 else 10 if current % 10 == 0 and current % 100 >= 20 else 1
     return current == 0 or 0 < value < free
-
-
-def _with_unit(value: float, unit: str | None, tokens: list[str], i: int) -> tuple[str, int]:
-    """The number with what it counts, or as a fraction ("two thirds"), and where to read on."""
-    if unit is None and i < len(tokens) and (part := tokens[i].removesuffix("s")) in PARTS and 0 < value < PARTS[part]:
-        return f"{value:.15g}/{PARTS[part]}", i + 1
-    return _counted(f"{value:.15g}", unit, tokens, i)
-
-
-def _counted(number: str, unit: str | None, tokens: list[str], i: int) -> tuple[str, int]:
-    """Add the unit that follows ("percent", "per cent", "dollars", "a.m."), unless a sign has already said it."""
-    if unit is None and i < len(tokens):
-        pair = tokens[i : i + 2]
-        if pair == ["per", "cent"] or (pair[0] in ("a", "p") and pair[1:] == ["m"]):
-            unit, i = UNITS.get("".join(pair), "%"), i + 2
-        elif tokens[i] in UNITS:
-            unit, i = UNITS[tokens[i]], i + 1
-    if unit == "%" and i < len(tokens) and tokens[i] in ("point", "points"):
-        unit, i = "points", i + 1
-    return f"{number} {unit}" if unit else number, i

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,10 +73,17 @@ def not_thresholds(old: Filter, new: Filter, ignored: tuple[str, ...] = ()) -> I
 def thresholds(spec: Filter, scores: pa.Array) -> dict[str, float]:
     """The thresholds that a filter has set, and their values. `scores` are ones it has given."""
     seen = scores.drop_null().to_numpy()
+    seen = seen[np.isfinite(seen)]
     tries = [0.25, 0.75, *(np.quantile(seen, (0.0, 0.5, 1.0)).tolist() if len(seen) else [])]
-    tries += [0, 1, *(round(value) for value in tries)]  # for a field that takes whole numbers
-    numbers = {field: float(v) for field, v in _parameters(spec).items() if _is_number(v)}
-    return {field: value for field, value in numbers.items() if is_threshold(spec, field, *tries)}
+    numbers = {field: v for field, v in _parameters(spec).items() if _is_number(v)}
+    return {field: float(v) for field, v in numbers.items() if is_threshold(spec, field, *tries, *_whole(v, tries))}
+
+
+def _whole(own: float, tries: Sequence[float]) -> list[int]:
+    """What a field that takes whole numbers alone is tried with: its neighbours, and what lies next to the others."""
+    if not isinstance(own, int):
+        return []
+    return [own - 1, own + 1, *map(round, tries)]
 
 
 def _parameters(spec: Filter) -> dict[str, Any]:

@@ -54,8 +54,11 @@ class WhatIf:
     def level(self, stage: str, task: str) -> SpanLevel:
         return next(level for level in self.funnel if (level.stage, level.task) == (stage, task))
 
-    def questions_at_most(self, task: str) -> int:
-        """Of a graph over what passes: in each context the four sentences of any two pairs, both ways."""
+    def questions_at_most(self, task: str) -> int | None:
+        """What the task's graphs can ask the judge; None where pairs may come that were never seen: in which contexts
+        they would be is not stored, and without it nothing bounds the questions."""
+        if not self.level("pairs", task).left.exact:
+            return None
         seen = self.verdicts[task]
         return graph_questions(seen.rows, seen.possible())
 

@@ -23,21 +23,25 @@ def what_if_lines(found: WhatIf) -> Iterator[str]:
         kept = found.level("scores", task).left
         if asked:
             yield f"{task}: at most {asked:,} pairs would be asked about: kept by the filters {kept} (before selectors)"
-        if kept.exact and not found.accepted[task].exact:
-            yield f"{task}: {_to_run_again(found, task)}: of {kept} pairs the selectors keep {found.accepted[task]}"
+        if again := _to_run_again(found, task):
+            yield f"{task}: {again}: of {kept} pairs the selectors keep {found.accepted[task]}"
     if not any(found.asked_at_most.values()):
         yield "no filter would ask a model about a new pair: every score is stored"
     yield "accepted: " + ", ".join(f"{span} {task}" for task, span in sorted(found.accepted.items()))
 
 
 def _to_run_again(found: WhatIf, task: str) -> str:
-    """Which selectors what is stored does not settle, and what they would ask the judge."""
+    """Which selectors what is stored does not settle, and what they would ask the judge; empty where it settles all."""
     opened = [
         name for name, span in found.level("corpus", task).dropped.items() if name in SELECTORS and not span.exact
     ]
     asking = [name for name in opened if getattr(SELECTORS[name], "role", None) in HAS_A_SAY]
-    questions = f" ({', '.join(asking)} with {found.questions_at_most(task):,} questions at most)" if asking else ""
-    return f"{', '.join(opened)} would have to run again{questions}"
+    questions = f" ({', '.join(asking)} with {_bound(found.questions_at_most(task))})" if asking else ""
+    return f"{', '.join(opened)} would have to run again{questions}" if opened else ""
+
+
+def _bound(questions: int | None) -> str:
+    return "a number of questions that nothing bounds" if questions is None else f"{questions:,} questions at most"
 
 
 def what_if_data(name: str, found: WhatIf) -> dict[str, object]:

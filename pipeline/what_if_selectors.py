@@ -89,6 +89,9 @@ def corpus_level(
     context, size = _codes(rows)
     one_more = np.zeros(size, dtype=np.int64)
     for selector in selectors:
+        if _is_idle(selector):
+            dropped[selector.name] = Span.exactly(0)
+            continue
         after = _select(selector, rows, standing, reasons == selector.name, context)
         one_more = _at_least_one(selector, standing, after, context, size)
         out = (standing.sure & ~after.may, standing.may & ~after.sure)
@@ -103,18 +106,22 @@ def corpus_level(
 
 
 def graph_questions(rows: StoredScores, passing: BoolArray) -> int:
-    """How many sentence pairs the graphs of all contexts can ask about at most: two each for sources and targets."""
+    """How many questions the graphs of all contexts can put to the judge at most: of n pairs in a context, n (n - 1)
+    about their sources and as many about their targets. A pair without a context is in no graph."""
     context, size = _codes(rows)
-    nodes = np.bincount(context[passing], minlength=size)
+    nodes = _count(context, passing, size)[:-1]  # the last number is for pairs without a context
     return int((2 * nodes * (nodes - 1)).sum())
+
+
+def _is_idle(selector: Selector) -> bool:
+    """Whether it drops nothing whatever comes: no test set is named."""
+    return isinstance(selector, Decontamination) and not selector.against
 
 
 def _select(
     selector: Selector, rows: StoredScores, standing: Standing, was_left_out: BoolArray, context: Ints
 ) -> Standing:
     """The rows that stand after a selector."""
-    if isinstance(selector, Decontamination) and not selector.against:
-        return standing
     if standing.before is None:
         return Standing(np.zeros_like(standing.sure), standing.may, None)
     kept = standing.before & ~was_left_out

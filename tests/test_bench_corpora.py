@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench.corpora import OURS, Corpus, Domain, Scored, _ahead, _drawn, _means, _theirs
+from pipeline.errors import UserError
 from student.dataset import Pair
 
 
@@ -40,7 +41,7 @@ def test_a_source_that_was_learned_from_is_not_measured_on() -> None:
 def test_a_set_that_is_too_small_is_refused_with_its_size() -> None:
     ours = Corpus(pairs(8), pairs(2), pairs(1))
     assert len(_drawn("theirs", pairs(15), ours, rows=5).test) == 5
-    with pytest.raises(SystemExit, match="--set theirs: 14 pairs, wanted 15"):
+    with pytest.raises(UserError, match="--set theirs: 14 pairs, wanted 15"):
         _drawn("theirs", pairs(14), ours, rows=5)
 
 

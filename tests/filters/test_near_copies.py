@@ -52,6 +52,8 @@ def is_near(a: str | None, b: str | None, min_jaccard: float = 0.7) -> bool:
         ("They don't like it.", "They do n't like it ."),
         ("She can’t, and won't.", "she ca n’t , and wo n't ."),
         ("It's what they're told.", "it 's what they 're told ."),
+        ("DON'T [sic] {go}.", "DO N'T -LSB- sic -RSB- -LCB- go -RCB- ."),
+        ("We cannot say what they're gonna do.", "We can not say what they 're gon na do ."),
         ('He said "no" (twice).', "he said `` no '' -lrb- twice -RRB- ."),
         ("Zürich’s trams were late.", "zürich's TRAMS were late"),
         ("Caf\u00e9 owners met.", "Cafe\u0301 owners met."),

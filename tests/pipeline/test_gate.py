@@ -10,13 +10,19 @@ import pyarrow as pa
 import pytest
 from toy_filters import SENTENCES
 
-from filters.base import judge
+from filters.base import Panel, judge
+from filters.entailment import Entailment
+from filters.fluency import Fluency
+from filters.length import Length
+from filters.similarity import Similarity
+from filters.syntax import Syntax
 from pipeline.__main__ import main
 from pipeline.errors import UserError
 from pipeline.gate import (
     KINDS,
     Answers,
     Gate,
+    _opened,
     answers,
     chosen,
     first_candidates,
@@ -229,6 +235,13 @@ def test_a_screen_is_asked_before_a_judge_whose_table_stands_before_its_own(
     assert not screen.accepted.any() and not np.isnan(screen.scores).any()
 
 
+def test_of_every_pair_the_judge_alone_says_what_is_accepted() -> None:
+    panel = Panel((Length(below_ratio=0.8), Similarity(min_cosine=0.9), Fluency(), Syntax(), Entailment()))
+    every, past = ([spec.name for spec in _opened(panel, every_pair)] for every_pair in (True, False))
+    assert every == ["length", "similarity", "entailment"]
+    assert past == ["length", "similarity", "fluency", "syntax", "entailment"]
+
+
 def test_a_share_of_every_pair(recipe: Recipe, candidates: pa.Table) -> None:
     some, every = (list(answers(recipe, candidates, share)) for share in (0.5, 1.0))
     for few, all_of_them in zip(some, every, strict=True):
@@ -264,12 +277,13 @@ def test_a_recipe_without_a_gate_and_a_run_without_candidates(tmp_path: Path) ->
         first_candidates(Run(tmp_path / "empty"), 3)
 
 
-def test_the_command_refuses_a_run_that_is_not_there(
+def test_the_command_refuses_a_run_that_is_not_there_and_a_recall_of_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("IMPOSSIBLE_RUNS", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["pipeline", "calibrate-gate", "--run", "none-such"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert "not found" in capsys.readouterr().err
+    for words, wanted in [((), "not found"), (("--recall", "0"), "--recall"), (("--recall", "1.01"), "--recall")]:
+        monkeypatch.setattr(sys, "argv", ["pipeline", "calibrate-gate", "--run", "none-such", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        assert wanted in capsys.readouterr().err

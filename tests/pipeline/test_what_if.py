@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
 from toy_filters import asked, panels
 from toy_what_if import TASKS, contains, copy, exact, refilter, wanted
 
@@ -260,9 +262,39 @@ class Marks:
         return pc.fill_null(pc.less_equal(scores, self.max_more), False)
 
 
+def bounded(least: int, cost: Cost = "cheap") -> type[Marks]:
+    """Marks that refuse what is smaller, and what is no whole number."""
+
+    @checked(frozen=True)
+    class Bounded(Marks):
+        max_more: int = Field(default=least, ge=least)
+
+    Bounded.cost = cost
+    return Bounded
+
+
 def test_a_whole_number_is_a_threshold_too() -> None:
     assert thresholds(Marks(), pa.array([0, 1, 4], pa.float32())) == {"max_more": 0.0}
     assert thresholds(Marks(2), pa.array([], pa.float32())) == {"max_more": 2.0}
+    for value, least in ((1, 1), (5, 2), (3, 3)):  # tried beside its own value, which others may be too small for
+        spec = bounded(least)(value)
+        assert thresholds(spec, pa.array([], pa.float32())) == {"max_more": value}
+    assert thresholds(Marks(), pa.array([0, np.nan, np.inf, 2], pa.float32())) == {"max_more": 0.0}
+
+
+def test_a_whole_number_has_a_curve(stored_run: Run) -> None:
+    rows = what_if(stored_run, wanted()).verdicts["summary"].rows
+    marks = rows.columns.append_column("marks", pa.array(np.arange(len(rows)) % 4, pa.float32()))
+    found = curve({"summary": verdicts(type(rows)(marks), Panel((bounded(0)(1),)))})
+    kept = {value: number for _, _, name, value, number, *_ in found if name == "max_more"}
+    assert [*kept] == [0, 1, 2, 3]
+    assert kept == {most: int((np.arange(len(rows)) % 4 <= most).sum()) for most in range(4)}
+
+
+def test_a_models_whole_number_is_no_fact() -> None:
+    old, new = (JudgePairs({"summary": Panel((bounded(2, "model")(value),))}) for value in (2, 5))
+    assert old.thresholds() == {"summary.marks.max_more"}
+    assert old.facts() == new.facts()
 
 
 def test_what_is_a_threshold() -> None:
