@@ -6,7 +6,8 @@ Days, months, and today, yesterday and tomorrow count as figures: one wrong and 
 is seen where it is money, a share or a usual measure: 3 hours are not 3 days, but 3 men may be 3 women.
 
 Not seen: a unit that only one of the two gives (3 of anything in the source lets the target say 3 hours, though not
-$3 or 3%), what has no number word ("an hour", "a year and a half"), and Celsius from Fahrenheit.
+$3 or 3%), what has no number word ("an hour", "a year and a half"), "half" and "a third" without "of" or the like
+after them ("half were hurt"), and Celsius from Fahrenheit.
 """
 
 import re
@@ -191,10 +192,10 @@ def _figure(match: re.Match[str], tokens: list[str], i: int) -> tuple[str, int]:
         return f"{value:.15g}s", i + 1
     if after in {"st", "nd", "rd", "th"}:
         return f"#{value:.15g}", i + 1
-    value = -value if match.group("sign") or (i and tokens[i - 1] == "minus") else value
+    negative = match.group("sign") or (i and tokens[i - 1] == "minus")
     if tokens[i + 1 : i + 4] == _AND_A_HALF:
         value, i = value + 0.5, i + 3
-    value, i = _scaled(value, tokens, i + 1)
+    value, i = _scaled(-value if negative else value, tokens, i + 1)
     return with_unit(value, i, tokens, UNITS.get((match.group("money") or after).lower()))
 
 

@@ -57,7 +57,7 @@ def score(source: str | None, target: str | None, both_ways: bool = False) -> fl
         ("half a million, half a dozen, half a billion dollars", {"500000", "6", "500000000 usd"}),
         ("two and a half years, 3 and a half hours", {"2.5 year", "3.5 hour"}),
         ("six and a half, one and a half million", {"1500000", "6.5"}),
-        ("two and a half of them", {"2.5"}),
+        ("two and a half of them, minus 2 and a half", {"2.5", "-2.5"}),
         ("60 mph, 60 miles per hour, 60 miles an hour", {"60 mph"}),
         ("60 km/h, 60km/h, 60 kilometres per hour", {"60 kph"}),
         ("5 square miles, 5 square kilometres, 5 sq. km", {"5 square mile", "5 square km"}),
