@@ -1,5 +1,6 @@
 """What `make` hands on: RUN, RECIPE and SET reach the command whole, whichever target takes them."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -7,12 +8,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGES = "models.judge=embedded:nli-minilm a.b=[1, 2]"
+OUTER = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "RUN", "RECIPE", "SET"}
 SET = f"--set '{CHANGES}'"
 
 
 def told(target: str, *settings: str) -> str:
-    """The last command that the target would run."""
-    said = subprocess.run(["make", "-n", target, *settings], cwd=ROOT, capture_output=True, text=True, check=True)
+    """The last command that the target would run; what a `make test` around it was told does not count."""
+    own = {name: value for name, value in os.environ.items() if name not in OUTER}
+    command = ["make", "--no-print-directory", "-n", target, *settings]
+    said = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=True)
     return " ".join(said.stdout.splitlines()[-1].split())
 
 

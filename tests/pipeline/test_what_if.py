@@ -2,30 +2,23 @@
 
 import itertools
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from pydantic import Field
-from pydantic.dataclasses import dataclass as checked
 from toy_filters import asked, panels
+from toy_marks import bounded
 from toy_what_if import TASKS, contains, copy, exact, refilter, wanted
 
-from filters.base import Cost, Panel, Role, Scorer
-from filters.length import Length
-from filters.overlap import Overlap
-from filters.similarity import Similarity
+from filters.base import Panel
 from filters.wellformed import Wellformed
 from pipeline.errors import UserError
 from pipeline.judge import JudgePairs
 from pipeline.pair import FormPairs
 from pipeline.shard import read_rows
 from pipeline.store import Run
-from pipeline.thresholds import is_threshold, loosened, thresholds, tightened
 from pipeline.what_if import Wanted, what_if
 from pipeline.what_if_filters import verdicts
 from pipeline.yield_curve import curve
@@ -244,44 +237,6 @@ def _beside(run: Run, index: int) -> pa.Table:
     return scores.append_column("task", read_rows(run.stage(0, "pairs").shard(index))["task"])
 
 
-@dataclass(frozen=True)
-class Marks:
-    """A filter of one's own whose threshold is a whole number."""
-
-    name: ClassVar[str] = "marks"
-    cost: ClassVar[Cost] = "cheap"
-    role: ClassVar[Role | None] = None
-
-    max_more: int = 0
-    min_words: int = 3  # no threshold: it decides the score
-
-    def open(self, device: str) -> Scorer:
-        return lambda rows: pa.nulls(rows.num_rows, pa.float32())
-
-    def keep(self, scores: pa.Array) -> pa.BooleanArray:
-        return pc.fill_null(pc.less_equal(scores, self.max_more), False)
-
-
-def bounded(least: int, cost: Cost = "cheap") -> type[Marks]:
-    """Marks that refuse what is smaller, and what is no whole number."""
-
-    @checked(frozen=True)
-    class Bounded(Marks):
-        max_more: int = Field(default=least, ge=least)
-
-    Bounded.cost = cost
-    return Bounded
-
-
-def test_a_whole_number_is_a_threshold_too() -> None:
-    assert thresholds(Marks(), pa.array([0, 1, 4], pa.float32())) == {"max_more": 0.0}
-    assert thresholds(Marks(2), pa.array([], pa.float32())) == {"max_more": 2.0}
-    for value, least in ((1, 1), (5, 2), (3, 3)):  # tried beside its own value, which others may be too small for
-        spec = bounded(least)(value)
-        assert thresholds(spec, pa.array([], pa.float32())) == {"max_more": value}
-    assert thresholds(Marks(), pa.array([0, np.nan, np.inf, 2], pa.float32())) == {"max_more": 0.0}
-
-
 def test_a_whole_number_has_a_curve(stored_run: Run) -> None:
     rows = what_if(stored_run, wanted()).verdicts["summary"].rows
     marks = rows.columns.append_column("marks", pa.array(np.arange(len(rows)) % 4, pa.float32()))
@@ -289,25 +244,6 @@ def test_a_whole_number_has_a_curve(stored_run: Run) -> None:
     kept = {value: number for _, _, name, value, number, *_ in found if name == "max_more"}
     assert [*kept] == [0, 1, 2, 3]
     assert kept == {most: int((np.arange(len(rows)) % 4 <= most).sum()) for most in range(4)}
-
-
-def test_a_models_whole_number_is_no_fact() -> None:
-    old, new = (JudgePairs({"summary": Panel((bounded(2, "model")(value),))}) for value in (2, 5))
-    assert old.thresholds() == {"summary.marks.max_more"}
-    assert old.facts() == new.facts()
-
-
-def test_what_is_a_threshold() -> None:
-    scores = pa.array([0.1, 0.5, None, 0.9], pa.float32())
-    assert thresholds(Length(below_ratio=0.8), scores) == {"below_ratio": 0.8}
-    assert set(thresholds(Similarity(), scores)) == {"min_cosine", "max_cosine"}
-    assert thresholds(Wellformed(), scores) == {}
-    assert not is_threshold(Similarity(), "token_budget", 64)
-    assert loosened(Overlap(max_rouge_l=0.5), Overlap(max_rouge_l=0.500001))
-    assert tightened(Overlap(max_rouge_l=0.5), Overlap(max_rouge_l=0.499999))
-    assert not loosened(Overlap(max_rouge_l=0.5), Overlap(max_rouge_l=0.499999))
-    assert loosened(Length(below_ratio=0.8), Length(below_ratio=0.8, max_ratio=None, min_ratio=None)) is False
-    assert loosened(Length(max_ratio=0.8), Length())
 
 
 def test_no_rows(stored_run: Run) -> None:

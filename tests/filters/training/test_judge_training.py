@@ -107,10 +107,13 @@ def test_a_folder_that_was_begun_with_something_else_is_refused(
 
 
 def test_rows_and_base_may_lie_elsewhere(base: Path, rows: Path, tmp_path: Path) -> None:
-    train(spec_of(base, rows), tmp_path / "run")
+    trained = weights(train(spec_of(base, rows), tmp_path / "run"))
+    steps = (tmp_path / "run" / "log.csv").read_text()
     shutil.copytree(base, tmp_path / "base")
     shutil.copy(rows, tmp_path / "moved.jsonl")
-    train(spec_of(tmp_path / "base", tmp_path / "moved.jsonl"), tmp_path / "run")
+    again = weights(train(spec_of(tmp_path / "base", tmp_path / "moved.jsonl"), tmp_path / "run"))
+    assert (tmp_path / "run" / "log.csv").read_text() == steps  # no step was taken again
+    assert all(torch.equal(trained[name], again[name]) for name in trained)
 
 
 def test_a_folder_of_before_is_refused(base: Path, rows: Path, tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ def begun(folder: Path, rows: Path) -> Path:
 
 
 def test_the_same_again_is_let_in(tmp_path: Path, rows: Path) -> None:
-    begun(begun(tmp_path / "work", rows), rows)
+    folder = begun(tmp_path / "work", rows)
+    before = (folder / MARK).read_bytes()
+    assert (begun(folder, rows) / MARK).read_bytes() == before
 
 
 @pytest.mark.parametrize(
