@@ -8,8 +8,11 @@ a ratio is the median of such turns. Memory of answers and gate are off; tokenis
 call to warm up are in none. Agreement is with the opponent's own float32 scores: the share of all pairs with the same
 verdict, and the share of its accepted pairs that lose theirs, each at the worst of the thresholds in use.
 
+int8 has an arm for each threshold in use: its scores are for that one alone, so no other is compared.
+
 Arms marked "elsewhere" need `onnxruntime` or `openvino`; where those are not installed they are left out.
-The last line is JSON, of the arm that `auto` means on this machine.
+The last line is JSON, of the arm that it names: the slowest of int8's if that is faster than what `auto` means on this
+machine and all its verdicts hold, else that of `auto`.
 """
 
 import json
@@ -31,8 +34,8 @@ from bench import judge_rivals
 from bench.machine import machine, table
 from filters.batches import FloatArray, fixed_threads
 from filters.models import EMBEDDED_JUDGE, Judge, home, load_judge
-from filters.nli_back_ends import resolve
-from filters.nli_judge import JudgeSpec, NliJudge, Pair
+from filters.nli_back_ends import resolve, why_not_int8
+from filters.nli_judge import Ask, JudgeSpec, NliJudge, Pair
 from pipeline.__main__ import told
 from pipeline.errors import UserError
 from pipeline.recipe import load
@@ -42,6 +45,8 @@ SHARD_ROWS = 467
 PUBLISHED_THRESHOLD = 0.75
 OTHER_JUDGE = (0.85, 0.9, 0.92)
 """Where nli-minilm stood in the recipes before nli-mpnet did."""
+LEAST_AGREEMENT, MOST_FLIPS = 0.995, 0.02
+"""What verdicts must hold for an arm's speed to count."""
 HEADS = ("arm", "pairs/s", "times", "min", "max", "largest difference", "agreement", "accepted that flip")
 
 Predict = Callable[[Sequence[Pair]], FloatArray]
@@ -51,15 +56,22 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @dataclass
 class Arm:
-    """One way to judge. `seconds` and `opponent`: its times, and those of the opponent's turn just before each."""
+    """One way to judge. `seconds` and `opponent`: its times, and those of the opponent's turn just before each.
+
+    `threshold`: the one that its scores are for; None: they are for any.
+    """
 
     predict: Predict
+    threshold: float | None = None
     seconds: list[float] = field(default_factory=list)
     opponent: list[float] = field(default_factory=list)
     scores: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def ratios(self) -> list[float]:
         return [theirs / ours for ours, theirs in zip(self.seconds, self.opponent, strict=True)]
+
+    def agreement(self, reference: FloatArray, limits: Sequence[float]) -> tuple[float, float]:
+        return agreement(self.scores, reference, limits if self.threshold is None else [self.threshold])
 
 
 @app.command()
@@ -79,16 +91,16 @@ def main(
     questions = read_pairs(pairs or home() / "data" / "fixtures" / "judge-pairs.parquet", count)
     print(machine())
     judge = load_judge(model)
-    chosen = f"ours, {resolve('auto')}"
+    chosen, compared = f"ours, {resolve('auto')}", sorted(threshold or thresholds(model))
     with tempfile.TemporaryDirectory() as folder, fixed_threads(threads):
         opponent = cross_encoder(judge, Path(folder))
-        arms = arms_of(judge, model, threads, Path(folder))
+        arms = arms_of(judge, model, threads, Path(folder), compared)
         wanted = {name: arm for name, arm in arms.items() if name == chosen or name.startswith(tuple(only.split(";")))}
         reference = take_turns(wanted, opponent, questions, repeats)
     print(f"{len(questions)} pairs, {threads} threads, medians of {repeats}; auto is {resolve('auto')}\n")
-    compared = sorted(threshold or thresholds(model))
     print(report(wanted, reference, compared))
-    print(json.dumps(figures(wanted[chosen], reference, compared)))
+    told_of = fastest(wanted, chosen, reference, compared)
+    print(json.dumps(figures(wanted[told_of], reference, compared) | {"arm": told_of}))
 
 
 def read_pairs(file: Path, count: int) -> list[Pair]:
@@ -126,21 +138,24 @@ def cross_encoder(judge: Judge, folder: Path) -> Predict:
     return predict
 
 
-def arms_of(judge: Judge, model: str, threads: int, folder: Path) -> Mapping[str, Arm]:
+def arms_of(judge: Judge, model: str, threads: int, folder: Path, compared: Sequence[float]) -> Mapping[str, Arm]:
     ours = {name: NliJudge(JudgeSpec(model, threads=threads, back_end=name)) for name in ("fp32", "bf16")}
-    found = {f"ours, {name}": Arm(_forgetting(asked)) for name, asked in ours.items()}
+    found = {f"ours, {name}": Arm(_forgetting(judge, judge)) for name, judge in ours.items()}
     best = resolve("auto")
-    found[f"ours, {best}, shard by shard"] = Arm(_in_shards(_forgetting(ours[best])))
+    found[f"ours, {best}, shard by shard"] = Arm(_in_shards(_forgetting(ours[best], ours[best])))
+    if not why_not_int8():
+        quick = NliJudge(JudgeSpec(model, threads=threads, back_end="int8"))
+        found |= {f"ours, int8 at {value}": Arm(_forgetting(quick, quick.at(value)), value) for value in compared}
     others = judge_rivals.rivals(judge, threads, folder)
     return found | {name: Arm(predict) for name, predict in others.items()}
 
 
-def _forgetting(judge: NliJudge) -> Predict:
-    """Nothing is remembered from one call to the next, sentences' tokens included."""
+def _forgetting(judge: NliJudge, ask: Ask) -> Predict:
+    """`ask` of the judge, where nothing is remembered from one call to the next, sentences' tokens included."""
 
     def predict(pairs: Sequence[Pair]) -> FloatArray:
         judge.forget()
-        return judge(pairs)
+        return ask(pairs)
 
     return predict
 
@@ -185,7 +200,7 @@ def report(arms: Mapping[str, Arm], reference: FloatArray, limits: Sequence[floa
     theirs = median(next(iter(arms.values())).opponent)
     rows: list[list[object]] = [["CrossEncoder.predict", round(len(reference) / theirs), *(["-"] * 6)]]
     for name, arm in arms.items():
-        same, lost = agreement(arm.scores, reference, limits)
+        same, lost = arm.agreement(reference, limits)
         ratios = arm.ratios()
         times = [f"{value:.2f}" for value in (median(ratios), min(ratios), max(ratios))]
         moved = f"{np.abs(arm.scores - reference).max():.6f}"
@@ -193,10 +208,19 @@ def report(arms: Mapping[str, Arm], reference: FloatArray, limits: Sequence[floa
     return table(HEADS, rows) + f"\n\nthresholds: {', '.join(map(str, limits))}"
 
 
+def fastest(arms: Mapping[str, Arm], chosen: str, reference: FloatArray, limits: Sequence[float]) -> str:
+    """The arm that the last line is of. What int8 gains hangs on the threshold: the least is told."""
+    quick = {name: arm for name, arm in arms.items() if arm.threshold is not None}
+    found = [arm.agreement(reference, limits) for arm in quick.values()]
+    slowest = min(quick, key=lambda name: median(quick[name].ratios()), default=chosen)
+    hold = all(same >= LEAST_AGREEMENT and lost <= MOST_FLIPS for same, lost in found)
+    return slowest if hold and median(arms[slowest].ratios()) > median(arms[chosen].ratios()) else chosen
+
+
 def figures(arm: Arm, reference: FloatArray, limits: Sequence[float]) -> dict[str, float]:
     return {
         "speedup_vs_crossencoder": round(median(arm.ratios()), 2),
-        "agreement": round(agreement(arm.scores, reference, limits)[0], 4),
+        "agreement": round(arm.agreement(reference, limits)[0], 4),
         "pairs_per_second": round(len(reference) / median(arm.seconds), 1),
     }
 

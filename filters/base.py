@@ -33,7 +33,11 @@ class FilterError(ValueError):
 
 
 class Filter(Protocol):
-    """A judge of one pair on its own. Implementations are frozen pydantic dataclasses."""
+    """A judge of one pair on its own. Implementations are frozen pydantic dataclasses.
+
+    One whose scores hang on a threshold of its own has a property `scored_by` besides, a tuple of such fields' names:
+    moving one asks the model anew.
+    """
 
     name: ClassVar[str]
     cost: ClassVar[Cost]

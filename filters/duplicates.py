@@ -17,7 +17,7 @@ from filters.base import FilterError, Role
 from filters.batches import FloatArray, of_worker
 from filters.entailment_graph import Asking, Neighbours, Node, answer_together, components, stars
 from filters.models import EMBEDDED_ENCODER, EMBEDDED_JUDGE
-from filters.nli_back_ends import BackEnd
+from filters.nli_back_ends import JudgeBackEnd
 from filters.nli_judge import FRAME, TOKEN_BUDGET, Ask, JudgeSpec, open_judge
 from filters.similarity import open_encoder
 
@@ -59,7 +59,7 @@ class Duplicates:
     token_budget: int = Field(default=TOKEN_BUDGET, ge=1, le=1 << 20)
     threads: int = Field(default=0, ge=0, le=256)  # 0: those of the worker
     device: str = "cpu"
-    back_end: BackEnd = "auto"
+    back_end: JudgeBackEnd = "auto"
     frame: str = Field(default="", pattern=FRAME)  # as in entailment
 
     @property
@@ -71,7 +71,7 @@ class Duplicates:
     def select(self, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
         threads = of_worker(self.threads)
         encoder = open_encoder(self.encoder, self.encoder_revision, self.token_budget, threads, self.device)
-        return self.select_with(open_judge(self.judge), encoder, pairs, scores)
+        return self.select_with(open_judge(self.judge).at(self.min_probability), encoder, pairs, scores)
 
     def select_with(self, ask: Ask, encode: Encode, pairs: pa.Table, scores: pa.Table) -> pa.BooleanArray:
         """`select`, with the judge and the encoder handed in."""

@@ -6,6 +6,7 @@ The function is the model's own; only the rounding differs.
   processors that are not Intel's.
 - In bfloat16 weights, inputs of products and attention are bfloat16, stored once instead of converted at each call.
   What is added up stays float32: the sums of residuals, the norms, the softmax, the classifier.
+- In int8 (filters/int8_products.py) so do products with weights; all else is as in bfloat16.
 - A classifier's last layer is computed for each row's first token only: it is all that is read of it.
 """
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, layer_norm
 
+from filters import int8_products
 from filters.nli_packed import Packed, PackedForward
 
 Linear = Callable[[Tensor], Tensor]
@@ -46,7 +48,7 @@ def can_run(model: Any, ending: str = "ForSequenceClassification") -> bool:
 
 
 def open_forward(model: Any, output: int, dtype: torch.dtype) -> PackedForward:
-    """P(`output`) of each row of a batch. `model` is in float32 on the CPU; `dtype` float32 or bfloat16."""
+    """P(`output`) of each row of a batch. `model` is in float32 on the CPU; `dtype`: float32, bfloat16 or int8."""
     encoder = getattr(model, ENCODERS[model.config.model_type])
     classify, run = _classifier(model, encoder), _layers(encoder, dtype)
     return lambda batch: classify(run(batch, batch.first)).softmax(-1)[:, output]
@@ -121,6 +123,8 @@ def _norm(part: Any) -> Linear:
 
 def _linear(weight: Tensor, bias: Tensor, dtype: torch.dtype, gelu: str | None = None) -> Linear:
     """A product with its weights in oneDNN's layout, and GELU at once where asked for."""
+    if dtype == torch.int8:
+        return int8_products.linear(weight, bias, gelu)
     shift = bias.detach().to(dtype).contiguous()
     packed = _OPS._reorder_linear_weight(weight.detach().to(dtype).contiguous())
     post, algorithm = ("gelu", gelu) if gelu else ("none", "")

@@ -7,15 +7,16 @@ duplicates share one loaded model and its memory of answers, for they ask about 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from filters.base import FilterError
 from filters.batches import FloatArray, Tokens, fixed_threads
 from filters.models import load_judge, locate
-from filters.nli_back_ends import Answer, open_back_end
+from filters.nli_back_ends import DOUBT, Answer, open_back_end, open_quick, why_not_int8
 
 TOKEN_BUDGET = 2048
 """Tokens in a batch."""
@@ -30,6 +31,8 @@ FRAME = r"^([^{}]*\{\}[^{}]*)?$"
 Pair = tuple[str, str]
 Ask = Callable[[Sequence[Pair]], FloatArray]
 """(premise, hypothesis) pairs in, P(entailment) out."""
+BoolArray = npt.NDArray[np.bool_]
+Answers = dict[tuple[int, int], float]
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class JudgeSpec:
 def open_judge(spec: JudgeSpec) -> "NliJudge":
     """The judge of this process for `spec`. Its weights are loaded at the first question."""
     locate(spec.model, spec.revision)
+    if spec.back_end == "int8" and (reason := why_not_int8(spec.device)):
+        raise FilterError(f"judge {spec.model}: back_end int8 wants a CPU and vLLM's products; {reason}; take auto")
     return NliJudge(spec)
 
 
@@ -109,35 +114,59 @@ def splice_of(tokenizer: Any) -> Splice:
 
 @dataclass
 class NliJudge:
-    """The opened judge. `truncated` counts pairs cut to the window, `asked` those the model saw."""
+    """The opened judge. `truncated` counts pairs cut to the window, `asked` those the model saw.
+
+    `looked_again`: of those that int8 answered, how many were near a threshold.
+    """
 
     spec: JudgeSpec
     memory: int = MEMORY
     truncated: int = 0
     asked: int = 0
+    looked_again: int = 0
     _loaded: "_Loaded | None" = None
     _numbers: dict[str, int] = field(default_factory=dict)  # sentence -> its number
     _tokens: list[tuple[int, ...]] = field(default_factory=list)  # number -> its tokens
-    _answers: dict[tuple[int, int], float] = field(default_factory=dict)
+    _answers: Answers = field(default_factory=dict)
+    _quick: Answers = field(default_factory=dict)  # int8's
 
     def __call__(self, pairs: Sequence[Pair]) -> FloatArray:
         """P(premise entails hypothesis) of each pair, float32, in the order asked."""
+        return self._recall(pairs, self._answers)
+
+    def at(self, threshold: float) -> Ask:
+        """The judge for one who asks on which side of `threshold` a pair is.
+
+        It is the judge itself, but for the back end int8: its answer stands where it is further than DOUBT from the
+        threshold, and elsewhere that of bf16, which is also what one gets who names no threshold.
+        """
+        return partial(self._either, threshold) if self.spec.back_end == "int8" else self
+
+    def _either(self, threshold: float, pairs: Sequence[Pair]) -> FloatArray:
+        scores = self._recall(pairs, self._quick)
+        near = np.flatnonzero(~far_from(threshold, scores))
+        self.looked_again += len(near)
+        scores[near] = self([pairs[place] for place in near])
+        return scores
+
+    def _recall(self, pairs: Sequence[Pair], answers: Answers) -> FloatArray:
         self._forget_when_full()
         keys = self._keys(pairs)
-        unanswered = [key for key in dict.fromkeys(keys) if key not in self._answers]
+        unanswered = [key for key in dict.fromkeys(keys) if key not in answers]
         if unanswered:
             with fixed_threads(self.spec.threads):
-                self._answer(unanswered)
-        return np.fromiter((self._answers[key] for key in keys), np.float32, len(keys))
+                self._answer(unanswered, answers)
+        return np.fromiter((answers[key] for key in keys), np.float32, len(keys))
 
     def _forget_when_full(self) -> None:
         """Start afresh when the memory is full; a single call may overshoot it."""
-        if len(self._answers) >= self.memory:
+        if len(self._answers) + len(self._quick) >= self.memory:
             self.forget()
 
     def forget(self) -> None:
         """Every answer, and the tokens of every sentence."""
         self._answers.clear()
+        self._quick.clear()
         self._numbers.clear()
         self._tokens.clear()
 
@@ -148,14 +177,15 @@ class NliJudge:
             for premise, hypothesis in pairs
         ]
 
-    def _answer(self, keys: list[tuple[int, int]]) -> None:
+    def _answer(self, keys: list[tuple[int, int]], answers: Answers) -> None:
         loaded = self._loaded = self._loaded or _load(self.spec)
         new = list(self._numbers)[len(self._tokens) :]
         self._tokens += loaded.tokenise([self.spec.framed(sentence) for sentence in new]) if new else []
         rows = [loaded.splice.join(self._tokens[a], self._tokens[b], loaded.window) for a, b in keys]
         whole = (len(self._tokens[a]) + len(self._tokens[b]) + loaded.specials for a, b in keys)
         self._count(len(keys), sum(length > loaded.window for length in whole))
-        self._answers.update(zip(keys, loaded.answer(rows)[:, 0].tolist(), strict=True))
+        asked = loaded.quick if answers is self._quick else loaded.answer
+        answers.update(zip(keys, asked(rows)[:, 0].tolist(), strict=True))
 
     def _count(self, asked: int, cut: int) -> None:
         """Cut pairs are said once a call: their scores stand for less than the sentences."""
@@ -176,6 +206,7 @@ class _Loaded:
     splice: Splice
     window: int
     answer: Answer
+    quick: Answer  # in int8, or `answer` itself
 
     @property
     def specials(self) -> int:
@@ -189,4 +220,14 @@ class _Loaded:
 def _load(spec: JudgeSpec) -> _Loaded:
     judge = load_judge(spec.model, spec.revision, spec.entailment_label, spec.device)
     answer = open_back_end(judge, spec.back_end, spec.token_budget, spec.device, spec.threads)
-    return _Loaded(judge.tokenizer, splice_of(judge.tokenizer), judge.window, answer)
+    quick = open_quick(judge, answer, spec.token_budget, spec.threads) if spec.back_end == "int8" else answer
+    return _Loaded(judge.tokenizer, splice_of(judge.tokenizer), judge.window, answer, quick)
+
+
+def far_from(threshold: float, probabilities: FloatArray) -> BoolArray:
+    """Which probabilities are further from the threshold than DOUBT, in logits."""
+    both = np.append(probabilities.astype(np.float64), threshold)
+    with np.errstate(divide="ignore", invalid="ignore"):  # the logit of 1 has no end; 1 from 1 is no number, and near
+        logits = np.log(both / (1 - both))
+        far: BoolArray = np.abs(logits[:-1] - logits[-1]) > DOUBT
+    return far

@@ -32,7 +32,7 @@ class Screen(Entailment):
     both_ways: bool = False
 
     def open(self, device: str) -> Scorer:
-        ask = self.ask(device)
+        ask = self.ask(device).at(self.min_probability)
         return lambda rows: self._lesser(rows, ask)
 
     def _lesser(self, rows: pa.Table, ask: Ask) -> pa.Array:

@@ -55,7 +55,9 @@ def _passes_only(one: Filter, other: Filter) -> bool:
 
 
 def is_threshold(spec: Filter, field: str, *values: object) -> bool:
-    """Whether moving the field to some of `values` moves verdicts."""
+    """Whether moving the field to some of `values` moves verdicts, and no score."""
+    if field in getattr(spec, "scored_by", ()):
+        return False
     changed = [moved(spec, field, value) for value in values]
     return any(other is not None and (loosened(spec, other) or tightened(spec, other)) for other in changed)
 

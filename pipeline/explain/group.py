@@ -88,7 +88,7 @@ def _heads(selector: Duplicates, rows: Sequence[Row]) -> list[int]:
     encoder = open_encoder(
         *(selector.encoder, selector.encoder_revision, selector.token_budget, threads, selector.device)
     )
-    return selector.heads(open_judge(selector.judge), encoder, pairs, scores)
+    return selector.heads(open_judge(selector.judge).at(selector.min_probability), encoder, pairs, scores)
 
 
 def _scores(row: Row) -> Mapping[str, float | None]:

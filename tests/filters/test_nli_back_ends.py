@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from transformers import (
 
 from filters.batches import FixedShapes, FloatArray, Tokens, fixed_threads
 from filters.models import EMBEDDED_JUDGE, Judge, load_judge
-from filters.nli_back_ends import computes_bf16, open_back_end, resolve
+from filters.nli_back_ends import computes_bf16, open_back_end, open_quick, resolve, why_not_int8
 from filters.nli_bert import can_run, open_forward
 from filters.nli_packed import Packed, PackedRows, batches, pack, proven, sample_rows
 
@@ -69,6 +70,9 @@ def mpnet(**more: Any) -> MPNetForSequenceClassification:
 def deberta() -> DebertaV2ForSequenceClassification:
     return DebertaV2ForSequenceClassification(DebertaV2Config(**SHAPE))
 
+
+int8_here = pytest.mark.skipif(bool(why_not_int8()), reason=f"int8 cannot be had: {why_not_int8()}")
+INT8 = pytest.param(torch.int8, marks=int8_here)
 
 KNOWN = [bert, lambda: bert(hidden_act="gelu_new"), roberta, xlm_roberta, mpnet]
 
@@ -117,8 +121,38 @@ def test_our_forward_pass_is_the_models_own(make: Callable[[], PreTrainedModel])
         assert np.abs(ours - wanted).max() < near
 
 
+@int8_here
+@pytest.mark.parametrize("make", KNOWN)
+def test_our_forward_pass_in_int8_is_near(make: Callable[[], PreTrainedModel]) -> None:
+    model = opened(make)
+    rows = without_types(some_rows(40))
+    wanted = PackedRows(open_forward(model, 2, torch.float32), 200, 256)(rows)[:, 0]
+    ours = PackedRows(open_forward(model, 2, torch.int8), 200, 256)(rows)[:, 0]
+    assert 0 < np.abs(ours - wanted).max() < 0.1 < np.ptp(wanted) + 0.05
+
+
+@int8_here
+def test_a_form_that_int8_is_not_made_for_is_asked_as_by_bf16(caplog: pytest.LogCaptureFixture) -> None:
+    whole, odd = opened(bert), opened(lambda: bert(intermediate_size=500))
+    for model, another in ((whole, True), (odd, False), (opened(deberta), False)):
+        judge = Judge(model, Padding(), 2, 64)
+        close = open_back_end(judge, "int8", 2048, "cpu")
+        assert (open_quick(judge, close, 2048) is not close) == another
+        assert ("asked as by bf16" in caplog.text) != another
+
+
+@int8_here
+def test_answers_that_are_far_off_are_not_taken(caplog: pytest.LogCaptureFixture) -> None:
+    judge = Judge(opened(bert), Padding(), 2, 64)
+    close = open_back_end(judge, "bf16", 2048, "cpu")
+    assert isinstance(close, PackedRows)
+    wrong = replace(close, forward=lambda batch: close.forward(batch) + 0.5)
+    assert open_quick(judge, wrong, 2048) is wrong
+    assert "far off" in caplog.text
+
+
 @pytest.mark.parametrize("make", [bert, mpnet])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, INT8])
 def test_a_row_does_not_know_its_neighbours(make: Callable[[], PreTrainedModel], dtype: torch.dtype) -> None:
     """Nor the budget, nor how many threads there are."""
     forward = open_forward(opened(make), 2, dtype)

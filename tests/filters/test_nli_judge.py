@@ -11,7 +11,8 @@ from transformers import AutoTokenizer
 
 from filters.base import FilterError
 from filters.models import EMBEDDED_JUDGE
-from filters.nli_judge import JudgeSpec, NliJudge, longest_first, open_judge, splice_of
+from filters.nli_back_ends import why_not_int8
+from filters.nli_judge import JudgeSpec, NliJudge, far_from, longest_first, open_judge, splice_of
 
 PAIRS = list(product(TEXTS, TEXTS))
 
@@ -163,3 +164,61 @@ def test_every_back_end_gives_a_score_that_does_not_know_its_neighbours(folder: 
     together = dict(zip(PAIRS, NliJudge(spec(folder, back_end=back_end))(PAIRS), strict=True))
     fresh = NliJudge(spec(folder, back_end=back_end, token_budget=90))
     assert all(fresh([pair])[0] == together[pair] for pair in PAIRS[::3])
+
+
+int8_here = pytest.mark.skipif(bool(why_not_int8()), reason=f"int8 cannot be had: {why_not_int8()}")
+
+
+@int8_here
+@pytest.mark.parametrize("at", [0.0, "median", 1.0])
+def test_int8_looks_again_near_the_threshold_and_nowhere_else(at: float | str) -> None:
+    judge, other, close = (NliJudge(JudgeSpec(EMBEDDED_JUDGE, back_end=name)) for name in ("int8", "int8", "bf16"))
+    exact, quick = close(PAIRS), other._recall(PAIRS, other._quick)
+    threshold = float(np.median(quick)) if at == "median" else float(at)
+    asked, near = judge.at(threshold)(PAIRS), ~far_from(threshold, quick)
+    assert near.any() == (at == "median") and not near.all()
+    assert asked[near].tolist() == exact[near].tolist() and asked[~near].tolist() == quick[~near].tolist()
+    assert (quick != exact).any() and judge.looked_again == near.sum()
+    assert judge(PAIRS).tolist() == exact.tolist()  # who names no threshold has bf16's
+
+
+@int8_here
+def test_in_int8_a_score_knows_neither_neighbours_nor_what_was_asked_before() -> None:
+    def fresh(**more: int) -> NliJudge:
+        return NliJudge(JudgeSpec(EMBEDDED_JUDGE, back_end="int8", **more))  # type: ignore[arg-type]
+
+    middle = float(np.median(fresh()(PAIRS)))
+    together = dict(zip(PAIRS, fresh().at(middle)(PAIRS), strict=True))
+    used, shuffled = fresh(token_budget=90, threads=2), random.Random(0).sample(PAIRS, len(PAIRS))
+    used(PAIRS[:9])
+    for threshold in (middle / 2, middle + 0.01):
+        used.at(threshold)(PAIRS)
+    assert dict(zip(shuffled, used.at(middle)(shuffled), strict=True)) == together
+    assert all(used.at(middle)([pair])[0] == together[pair] for pair in PAIRS[::3])
+    used.forget()
+    assert all(used.at(middle)([pair])[0] == together[pair] for pair in PAIRS[::3])
+
+
+@pytest.mark.parametrize("back_end", ["fp32", "bf16"])
+def test_of_other_back_ends_a_threshold_changes_nothing(tiny_bert: Path, back_end: str) -> None:
+    judge = NliJudge(spec(tiny_bert, back_end=back_end))
+    assert judge.at(0.35) is judge
+
+
+def test_far_is_measured_in_logits() -> None:
+    def far(threshold: float, *probabilities: float) -> list[bool]:
+        found: list[bool] = far_from(threshold, np.array(probabilities, np.float32)).tolist()
+        return found
+
+    assert far(0.5, 0.47, 0.48, 0.5, 0.52, 0.53) == [True, False, False, False, True]
+    assert far(0.95, 0.944, 0.946, 0.954, 0.956, 1.0, 0.0) == [True, False, False, True, True, True]
+    assert far(0.0, 0.0, 1e-30, 0.5, 1.0) == [False, True, True, True]
+    assert far(1.0, 0.0, 0.5, 1.0) == [True, True, False]
+    assert far(0.5) == []
+
+
+def test_int8_is_refused_where_it_cannot_be_had_before_weights_are_loaded(tiny_bert: Path) -> None:
+    with pytest.raises(
+        FilterError, match="back_end int8 wants a CPU and vLLM's products; the device is cuda:0; take auto"
+    ):
+        open_judge(spec(tiny_bert, back_end="int8", device="cuda:0"))

@@ -5,6 +5,7 @@ import pyarrow as pa
 from toy_marks import Marks, bounded
 
 from filters.base import Panel
+from filters.entailment import Entailment
 from filters.length import Length
 from filters.overlap import Overlap
 from filters.similarity import Similarity
@@ -26,6 +27,17 @@ def test_a_models_whole_number_is_no_fact() -> None:
     old, new = (JudgePairs({"summary": Panel((bounded(2, "model")(value),))}) for value in (2, 5))
     assert old.thresholds() == {"summary.marks.max_more"}
     assert old.facts() == new.facts()
+
+
+def test_where_scores_hang_on_the_threshold_it_is_a_fact() -> None:
+    """int8 looks twice near its threshold, so another threshold wants other scores."""
+    for back_end, free in (("bf16", {"summary.entailment.min_probability"}), ("int8", set())):
+        old, new = (
+            JudgePairs({"summary": Panel((Entailment(min_probability=value, back_end=back_end),))})
+            for value in (0.5, 0.6)
+        )
+        assert old.thresholds() == free
+        assert (old.facts() == new.facts()) == bool(free)
 
 
 def test_what_is_a_threshold() -> None:

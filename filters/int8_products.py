@@ -1,0 +1,60 @@
+"""Matrix products in int8 on a CPU, by an operation that comes with vLLM: about 1.7 times as fast as in bfloat16.
+
+Every token has a scale of its own, and so has every output. The sums are exact, so a token's result is the same in any
+batch. Of vLLM's two such operations this is the one that keeps nothing between calls. The other, `onednn_scaled_mm`,
+keeps its buffers with the weights: two threads on it spoil each other's, and nothing is said.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from filters.base import FilterError
+from filters.nli_back_ends import int8_library
+
+_AT: Any = torch.ops.aten
+
+LEVELS = 127
+"""Of an int8 weight, on either side of nought."""
+BLOCK = 32
+"""Widths are multiples of it, or the weights cannot be laid out."""
+
+
+def fits(network: torch.nn.Module) -> bool:
+    """Whether all its products can be done in int8."""
+    layers = (layer for layer in network.modules() if isinstance(layer, torch.nn.Linear))
+    return not any(width % BLOCK for layer in layers for width in layer.weight.shape)
+
+
+def linear(weight: Tensor, bias: Tensor, then: str | None = None) -> Callable[[Tensor], Tensor]:
+    """states @ weight.T + bias, (rows, inputs) to (rows, outputs) in bfloat16; GELU (`then`: "none", "tanh") after it.
+
+    `weight`: (outputs, inputs) float32.
+    """
+    operations = _operations()
+    scales = (weight.detach().abs().amax(1) / LEVELS).clamp(min=torch.finfo(torch.float32).tiny).contiguous()
+    whole = torch.round(weight.detach() / scales[:, None]).to(torch.int8)
+    packed, shift = operations.convert_weight_packed(whole), bias.detach().float().contiguous()
+
+    def product(states: Tensor) -> Tensor:
+        half = states.to(torch.bfloat16)
+        found: Tensor = operations.int8_scaled_mm_with_quant(half, packed, scales, shift, torch.bfloat16, True)
+        return found if then is None else _AT.gelu_(found, approximate=then)
+
+    return product
+
+
+@lru_cache(maxsize=1)
+def _operations() -> Any:
+    """vLLM's operations for processors. Their library alone: vLLM itself takes seconds to import, and logs."""
+    try:
+        torch.ops.load_library(str(int8_library()))  # type: ignore[no-untyped-call]
+        found: Any = torch.ops._C
+        found.int8_scaled_mm_with_quant  # noqa: B018  # asking for it is what fails
+    except (OSError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise FilterError(f"back_end int8: vLLM is here, but not its products for CPUs ({reason}); take auto") from None
+    return found
