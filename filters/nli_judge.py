@@ -33,6 +33,7 @@ Ask = Callable[[Sequence[Pair]], FloatArray]
 """(premise, hypothesis) pairs in, P(entailment) out."""
 BoolArray = npt.NDArray[np.bool_]
 Answers = dict[tuple[int, int], float]
+"""The numbers of two sentences -> P(entailment)."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,9 @@ def splice_of(tokenizer: Any) -> Splice:
 
 @dataclass
 class NliJudge:
-    """The opened judge. `truncated` counts pairs cut to the window, `asked` those the model saw.
+    """The opened judge. `truncated` counts pairs cut to the window, `asked` how often the model was asked about one.
 
-    `looked_again`: of those that int8 answered, how many were near a threshold.
+    `looked_again`: how often int8 was so near a threshold that bf16 had to say.
     """
 
     spec: JudgeSpec
@@ -182,7 +183,8 @@ class NliJudge:
         new = list(self._numbers)[len(self._tokens) :]
         self._tokens += loaded.tokenise([self.spec.framed(sentence) for sentence in new]) if new else []
         rows = [loaded.splice.join(self._tokens[a], self._tokens[b], loaded.window) for a, b in keys]
-        whole = (len(self._tokens[a]) + len(self._tokens[b]) + loaded.specials for a, b in keys)
+        first = [key for key in keys if key not in self._quick]  # what is looked at again has been counted
+        whole = (len(self._tokens[a]) + len(self._tokens[b]) + loaded.specials for a, b in first)
         self._count(len(keys), sum(length > loaded.window for length in whole))
         asked = loaded.quick if answers is self._quick else loaded.answer
         answers.update(zip(keys, asked(rows)[:, 0].tolist(), strict=True))

@@ -199,6 +199,18 @@ def test_in_int8_a_score_knows_neither_neighbours_nor_what_was_asked_before() ->
     assert all(used.at(middle)([pair])[0] == together[pair] for pair in PAIRS[::3])
 
 
+@int8_here
+def test_a_pair_that_is_cut_is_said_once_though_it_is_looked_at_again(
+    tiny_bert: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge = NliJudge(spec(tiny_bert, back_end="int8"))
+    for _ in range(2):
+        score = judge.at(0.4)([("budget " * 40, TEXTS[6])])
+        judge.at(float(score[0]))([("budget " * 40, TEXTS[6])])
+    assert (judge.truncated, judge.asked, judge.looked_again) == (1, 2, 2)
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize("back_end", ["fp32", "bf16"])
 def test_of_other_back_ends_a_threshold_changes_nothing(tiny_bert: Path, back_end: str) -> None:
     judge = NliJudge(spec(tiny_bert, back_end=back_end))
