@@ -7,13 +7,12 @@ keeps its buffers with the weights: two threads on it spoil each other's, and no
 
 from collections.abc import Callable
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from filters.base import FilterError
-from filters.nli_back_ends import int8_library
 
 _AT: Any = torch.ops.aten
 
@@ -47,14 +46,28 @@ def linear(weight: Tensor, bias: Tensor, then: str | None = None) -> Callable[[T
     return product
 
 
+def why_not() -> str:
+    """Why vLLM's operations cannot be had; empty where they can."""
+    if library() is None:
+        return "vllm is not installed"
+    try:
+        _operations()
+    except (OSError, AttributeError) as error:  # one for CUDA has a library of that name, with others in it
+        return f"this build of vllm has no int8 products for CPUs ({str(error).splitlines()[0]})"
+    return ""
+
+
+def library() -> Path | None:
+    """The file of vLLM's operations for this processor's kind."""
+    found = find_spec("vllm")
+    folders = found.submodule_search_locations if found and found.submodule_search_locations else ()
+    return next((file for folder in folders for file in Path(folder).glob("_C.*so")), None)
+
+
 @lru_cache(maxsize=1)
 def _operations() -> Any:
-    """vLLM's operations for processors. Their library alone: vLLM itself takes seconds to import, and logs."""
-    try:
-        torch.ops.load_library(str(int8_library()))  # type: ignore[no-untyped-call]
-        found: Any = torch.ops._C
-        found.int8_scaled_mm_with_quant  # noqa: B018  # asking for it is what fails
-    except (OSError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
-        raise FilterError(f"back_end int8: vLLM is here, but not its products for CPUs ({reason}); take auto") from None
+    """Their library alone is loaded: vLLM itself takes seconds to import, and logs."""
+    torch.ops.load_library(str(library()))  # type: ignore[no-untyped-call]
+    found: Any = torch.ops._C
+    found.int8_scaled_mm_with_quant  # noqa: B018  # asking for it is what fails
     return found

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from filters.base import FilterError
 from filters.batches import FloatArray, Tokens, fixed_threads
 from filters.models import load_judge, locate
-from filters.nli_back_ends import DOUBT, Answer, open_back_end, open_quick, why_not_int8
+from filters.nli_back_ends import DOUBT, Answer, logits, open_back_end, open_quick, why_not_int8
 
 TOKEN_BUDGET = 2048
 """Tokens in a batch."""
@@ -144,6 +144,9 @@ class NliJudge:
         return partial(self._either, threshold) if self.spec.back_end == "int8" else self
 
     def _either(self, threshold: float, pairs: Sequence[Pair]) -> FloatArray:
+        loaded = self._open()
+        if loaded.quick is loaded.answer:
+            return self(pairs)
         scores = self._recall(pairs, self._quick)
         near = np.flatnonzero(~far_from(threshold, scores))
         self.looked_again += len(near)
@@ -178,8 +181,12 @@ class NliJudge:
             for premise, hypothesis in pairs
         ]
 
+    def _open(self) -> "_Loaded":
+        self._loaded = self._loaded or _load(self.spec)
+        return self._loaded
+
     def _answer(self, keys: list[tuple[int, int]], answers: Answers) -> None:
-        loaded = self._loaded = self._loaded or _load(self.spec)
+        loaded = self._open()
         new = list(self._numbers)[len(self._tokens) :]
         self._tokens += loaded.tokenise([self.spec.framed(sentence) for sentence in new]) if new else []
         rows = [loaded.splice.join(self._tokens[a], self._tokens[b], loaded.window) for a, b in keys]
@@ -228,8 +235,7 @@ def _load(spec: JudgeSpec) -> _Loaded:
 
 def far_from(threshold: float, probabilities: FloatArray) -> BoolArray:
     """Which probabilities are further from the threshold than DOUBT, in logits."""
-    both = np.append(probabilities.astype(np.float64), threshold)
-    with np.errstate(divide="ignore", invalid="ignore"):  # the logit of 1 has no end; 1 from 1 is no number, and near
-        logits = np.log(both / (1 - both))
-        far: BoolArray = np.abs(logits[:-1] - logits[-1]) > DOUBT
+    at = logits(np.array([threshold]))
+    with np.errstate(invalid="ignore"):  # 1 from 1 is no number, and near
+        far: BoolArray = np.abs(logits(probabilities) - at) > DOUBT
     return far

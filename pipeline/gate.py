@@ -31,6 +31,7 @@ from pipeline.records import content_id
 from pipeline.shard import read_rows
 from pipeline.stage import Batch
 from pipeline.store import Run
+from pipeline.thresholds import fixed
 
 MIN_RECALL = 0.99
 FOLDS = 5
@@ -226,7 +227,8 @@ def _opened(panel: Panel, every_pair: bool) -> Iterator[Filter]:
     for spec in panel:
         if spec.name in KINDS:
             kind = KINDS[spec.name]
-            yield replace(spec, **{kind.threshold: kind.wide_open})  # type: ignore[type-var]
+            anywhere = {"back_end": "auto"} if fixed(spec) else {}  # int8 would look closely at the open gate alone
+            yield replace(spec, **{kind.threshold: kind.wide_open}, **anywhere)  # type: ignore[type-var]
         elif not every_pair or spec.role in HAS_A_SAY or isinstance(spec, Length):
             yield spec
 

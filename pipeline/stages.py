@@ -4,12 +4,14 @@ contexts -> candidates -> pairs -> scores -> corpus
 (or, for pairs that the user brings)  pairs -> scores -> corpus
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 import torch
 
+from filters.nli_back_ends import why_not_int8
 from pipeline.assemble import Assemble
 from pipeline.contexts import TeacherContexts, slots
 from pipeline.errors import UserError
@@ -105,6 +107,21 @@ def check_devices(recipe: Recipe, steps: Iterable[Step]) -> None:
             f"recipe {recipe.name}: {', '.join(asking)} ask for a GPU, and there is no CUDA device here: "
             f"add SET='{changes}', or run where there is one"
         )
+
+
+def check_arithmetic(recipe: Recipe) -> None:
+    """Refuse int8 where it cannot be computed, before anything is loaded. Of a cluster only the device is known."""
+    device, cluster = _device(recipe.resources("scores")), recipe.run.backend == "ray" and "RAY_ADDRESS" in os.environ
+    asked = [
+        (f"tasks.{task}.{part}.{spec.name}.back_end", getattr(spec, "device", device))
+        for task in recipe.tasks
+        for part, specs in (("panel", recipe.panel(task)), ("select", recipe.selectors(task)))
+        for spec in specs
+        if getattr(spec, "back_end", "") == "int8"
+    ]
+    for key, own in asked:
+        if not (cluster and own == "cpu") and (reason := why_not_int8(own)):
+            raise UserError(f'recipe {recipe.name}: {key}: int8 cannot be had, {reason}: take "auto"')
 
 
 def check_models(steps: Iterable[Step]) -> None:

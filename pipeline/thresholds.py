@@ -56,7 +56,7 @@ def _passes_only(one: Filter, other: Filter) -> bool:
 
 def is_threshold(spec: Filter, field: str, *values: object) -> bool:
     """Whether moving the field to some of `values` moves verdicts, and no score."""
-    if field in getattr(spec, "scored_by", ()):
+    if field in fixed(spec):
         return False
     changed = [moved(spec, field, value) for value in values]
     return any(other is not None and (loosened(spec, other) or tightened(spec, other)) for other in changed)
@@ -79,6 +79,11 @@ def thresholds(spec: Filter, scores: pa.Array) -> dict[str, float]:
     tries = [0.25, 0.75, *(np.quantile(seen, (0.0, 0.5, 1.0)).tolist() if len(seen) else [])]
     numbers = {field: v for field, v in _parameters(spec).items() if _is_number(v)}
     return {field: float(v) for field, v in numbers.items() if is_threshold(spec, field, *tries, *_whole(v, tries))}
+
+
+def fixed(spec: Filter) -> dict[str, float]:
+    """The thresholds on which a filter's scores hang too, and their values: stored scores are for these alone."""
+    return {field: float(getattr(spec, field)) for field in getattr(spec, "scored_by", ())}
 
 
 def _whole(own: float, tries: Sequence[float]) -> list[int]:

@@ -25,7 +25,7 @@ def work(
 ) -> str:
     """Resolve the recipe, hold the run, walk its steps, show the funnel. Returns the name of the run."""
     from pipeline.runner import run_steps
-    from pipeline.stages import check_devices, check_models, check_selectors
+    from pipeline.stages import check_arithmetic, check_devices, check_models, check_selectors
 
     run = Run.named(run_name or recipe_name.removesuffix(".toml").rpartition("/")[2] or "news")
     recipe = recipe_of(run, recipe_name, changes or [])
@@ -33,6 +33,7 @@ def work(
         raise UserError(f"run {run.name!r}: no {needs} yet: {_remedy(run)}")
     steps = plan(recipe, run)
     check_devices(recipe, steps)
+    check_arithmetic(recipe)
     check_selectors(recipe)
     check_models(steps)
     with run.locked():

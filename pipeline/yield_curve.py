@@ -1,6 +1,7 @@
 """The yield against each threshold, as CSV: one threshold moves alone, all others stay as the recipe has them.
 
-    task, filter, threshold    which one moves; a filter without a threshold has one row, with no value
+    task, filter, threshold    which one moves; a filter without a threshold has one row, with no value, and so has one
+                               whose scores hang on it (the judge's in int8), with its own value
     value                      quantiles of the stored scores, and the recipe's own value
     kept                       pairs that then pass all filters for sure, before selectors
     kept_share                 of the task's stored pairs
@@ -22,7 +23,7 @@ from filters.base import Filter
 from pipeline.errors import UserError
 from pipeline.shard import write_atomically
 from pipeline.stored_scores import BoolArray
-from pipeline.thresholds import moved, thresholds
+from pipeline.thresholds import fixed, moved, thresholds
 from pipeline.what_if_filters import Verdicts
 
 COLUMNS = ("task", "filter", "threshold", "value", "kept", "kept_share", "kept_at_most", "current")
@@ -54,7 +55,9 @@ def _filter(task: str, spec: Filter, seen: Verdicts) -> Iterator[Row]:
     open_ = int((possible & seen.unasked.get(spec.name, np.zeros(len(seen.rows), bool))).sum())
     inside = scores.filter(pa.array(possible & ~_null(scores)))
     sure = sure[possible & ~_null(scores)]
-    if not found:
+    for name, own in fixed(spec).items():
+        yield _row(task, spec, inside, sure, open_, len(seen.rows), name, own, 1)
+    if not found and not fixed(spec):
         yield _row(task, spec, inside, sure, open_, len(seen.rows), "", "", 1)
     for name, own in found.items():
         for value in _grid(scores, own):

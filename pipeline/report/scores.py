@@ -13,7 +13,7 @@ from pipeline.report.figures import FloatArray, distribution
 from pipeline.store import Run
 from pipeline.stored_scores import ROUND
 from pipeline.teacher.decoder import DecoderError
-from pipeline.thresholds import thresholds
+from pipeline.thresholds import fixed, thresholds
 from pipeline.what_if import WhatIf, wanted_by, what_if
 from pipeline.what_if_filters import Verdicts
 from pipeline.yield_curve import Row, curve
@@ -88,7 +88,7 @@ def _flat(found: WhatIf) -> Table | None:
         for spec in seen.panel:
             values = seen.rows.scores(spec.name).drop_null()
             if len(set(values.to_pylist())) < FEW:
-                own = thresholds(spec, values)
+                own = thresholds(spec, values) | fixed(spec)
                 said = ", ".join(f"{name} {short(value)}" for name, value in own.items())
                 rows.append((task, spec.name, len(values), said, _distinct(values.to_pylist())))
     head = ("task", "filter", "pairs scored", "threshold", "scores")

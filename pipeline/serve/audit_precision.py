@@ -10,6 +10,7 @@ from filters.base import Panel
 from pipeline.evaluation.second_opinion import wilson
 from pipeline.round_queries import RoundFiles, Row, ask, quoted, scan
 from pipeline.serve.audit_marks import Mark
+from pipeline.thresholds import fixed
 
 TARGET = 0.9
 ENOUGH = 30
@@ -97,7 +98,10 @@ def precisions(found: Sequence[Judged]) -> list[Precision]:
 def suggestions(
     pairs: Mapping[tuple[str, str], int], found: Sequence[Judged], panels: Mapping[str, Panel], target: float = TARGET
 ) -> list[Suggestion]:
-    """One for each of a task's filters that ask the judge, as if that threshold alone moved. `pairs`: as `sizes`."""
+    """One for each of a task's filters that ask the judge, as if that threshold alone moved. `pairs`: as `sizes`.
+
+    None for one whose scores hang on its threshold (int8): they say nothing of another.
+    """
     return [
         _suggestion([each for each in found if each.mark.task == task], pairs, task, name, now, target)
         for task, panel in panels.items()
@@ -117,7 +121,7 @@ def sizes(files: RoundFiles) -> dict[tuple[str, str], int]:
 def _judges(panel: Panel) -> Iterator[tuple[str, float]]:
     for spec in panel:
         now = getattr(spec, "min_probability", None)
-        if spec.role == "judge" and isinstance(now, float):
+        if spec.role == "judge" and isinstance(now, float) and not fixed(spec):
             yield spec.name, now
 
 

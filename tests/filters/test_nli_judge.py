@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXTS
-from transformers import AutoTokenizer
+from conftest import TEXTS, Make
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from filters.base import FilterError
 from filters.models import EMBEDDED_JUDGE
@@ -209,6 +209,16 @@ def test_a_pair_that_is_cut_is_said_once_though_it_is_looked_at_again(
         judge.at(float(score[0]))([("budget " * 40, TEXTS[6])])
     assert (judge.truncated, judge.asked, judge.looked_again) == (1, 2, 2)
     assert len(caplog.records) == 1
+
+
+@int8_here
+def test_where_int8_is_not_made_for_the_model_it_is_asked_once(tiny_classifier: Make) -> None:
+    folder = tiny_classifier("bert")
+    config = BertConfig.from_pretrained(folder, intermediate_size=50)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    judge, close = (NliJudge(spec(folder, back_end=name)) for name in ("int8", "bf16"))
+    assert judge.at(0.35)(PAIRS).tolist() == close(PAIRS).tolist()
+    assert (judge.asked, judge.looked_again) == (len(PAIRS), 0)
 
 
 @pytest.mark.parametrize("back_end", ["fp32", "bf16"])

@@ -120,6 +120,13 @@ def suggest(found: list[Judged], pairs: dict[tuple[str, str], int], target: floa
     return only
 
 
+def test_of_scores_that_are_for_one_threshold_no_other_is_suggested() -> None:
+    pairs, found = {("summary", ""): 400}, [scored(i, 0.5 + i / 1000, "right") for i in range(400)]
+    assert len(list(suggestions(pairs, found, PANELS, 0.9))) == 1
+    int8 = {"summary": Panel((Entailment(min_probability=0.5, back_end="int8"),))}
+    assert list(suggestions(pairs, found, int8, 0.9)) == []
+
+
 def test_the_lowest_threshold_that_reaches_the_target() -> None:
     pairs = {("summary", ""): 400, ("summary", "entailment"): 1000}
     found = [scored(i, 0.5 + i / 1000, "right" if i >= 100 else "wrong") for i in range(400)]

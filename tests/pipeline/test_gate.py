@@ -14,6 +14,7 @@ from filters.base import Panel, judge
 from filters.entailment import Entailment
 from filters.fluency import Fluency
 from filters.length import Length
+from filters.screen import Screen
 from filters.similarity import Similarity
 from filters.syntax import Syntax
 from pipeline.__main__ import main
@@ -205,6 +206,13 @@ def test_populations_equal_the_panel_asked_pair_by_pair(recipe: Recipe, candidat
         )
         assert found.accepted.any()
         assert found.standing == 0.9
+
+
+def test_a_screen_in_int8_is_calibrated_by_scores_that_are_for_any_threshold() -> None:
+    (screen,) = _opened(Panel((Screen(min_probability=0.2, back_end="int8"),)), every_pair=False)
+    assert screen == Screen(min_probability=0.0, back_end="auto")
+    (same,) = _opened(Panel((Screen(min_probability=0.2, back_end="fp32"),)), every_pair=False)
+    assert same == Screen(min_probability=0.0, back_end="fp32")
 
 
 def test_a_screen_is_opened_wide_and_reported_with_the_other_gate(

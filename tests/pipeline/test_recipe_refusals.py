@@ -4,9 +4,10 @@ import pytest
 from toy_recipe import CATALOGUE, GOOD, lines
 
 from filters.base import FilterError
+from pipeline.errors import UserError
 from pipeline.recipe import load
 from pipeline.recipe_errors import RecipeError
-from pipeline.stages import check_selectors
+from pipeline.stages import check_arithmetic, check_selectors
 
 
 @pytest.fixture
@@ -95,6 +96,26 @@ def test_files_of_selectors_are_looked_at_before_any_work(override):
     with pytest.raises(FilterError, match=r"nowhere.*no such file"):
         check_selectors(load("news", [override]))
     check_selectors(load("news"))
+
+
+@pytest.mark.parametrize("key", ["panel.entailment", "select.duplicates"])
+def test_int8_is_refused_before_any_work_where_it_cannot_be_had(key, monkeypatch):
+    recipe = load("news", [f"tasks.summary.{key}.back_end=int8"])
+    monkeypatch.setattr("pipeline.stages.why_not_int8", lambda device: f"{device} is too old")
+    with pytest.raises(
+        UserError, match=rf'tasks\.summary\.{key}\.back_end: int8 cannot be had, cpu is too old: take "auto"'
+    ):
+        check_arithmetic(recipe)
+    check_arithmetic(load("news"))
+    monkeypatch.setenv("RAY_ADDRESS", "there:6379")  # another machine may
+    check_arithmetic(recipe)
+
+
+def test_a_judge_on_a_gpu_is_not_asked_in_int8():
+    for backend in ("local", "ray"):
+        changes = ["tasks.summary.panel.entailment.back_end=int8", "run.resources.scores.gpus=1"]
+        with pytest.raises(UserError, match="int8 cannot be had, the device is cuda"):
+            check_arithmetic(load("news", [*changes, f"run.backend={backend}"]))
 
 
 def test_an_end_that_no_sentence_has():

@@ -11,7 +11,7 @@ from filters.overlap import Overlap
 from filters.similarity import Similarity
 from filters.wellformed import Wellformed
 from pipeline.judge import JudgePairs
-from pipeline.thresholds import is_threshold, loosened, thresholds, tightened
+from pipeline.thresholds import fixed, is_threshold, loosened, thresholds, tightened
 
 
 def test_a_whole_number_is_a_threshold_too() -> None:
@@ -38,6 +38,8 @@ def test_where_scores_hang_on_the_threshold_it_is_a_fact() -> None:
         )
         assert old.thresholds() == free
         assert (old.facts() == new.facts()) == bool(free)
+        spec = new.tasks["summary"].filters[0]
+        assert fixed(spec) == ({} if free else {"min_probability": 0.6})
 
 
 def test_what_is_a_threshold() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +245,21 @@ def test_a_whole_number_has_a_curve(stored_run: Run) -> None:
     kept = {value: number for _, _, name, value, number, *_ in found if name == "max_more"}
     assert [*kept] == [0, 1, 2, 3]
     assert kept == {most: int((np.arange(len(rows)) % 4 <= most).sum()) for most in range(4)}
+
+
+def test_a_threshold_that_scores_hang_on_has_one_row_its_own(stored_run: Run) -> None:
+    seen = what_if(stored_run, wanted()).verdicts["summary"]
+    name = seen.panel.of_cost("model").names[0]
+    before = [row for row in curve({"summary": seen}) if row[1] == name]
+    spec = next(each for each in seen.panel if each.name == name)
+
+    class Fixed(type(spec)):  # type: ignore[misc]
+        scored_by = ("min_probability",)
+
+    held = Fixed(**asdict(spec))
+    panel = Panel(tuple(held if each.name == name else each for each in seen.panel))
+    after = [row for row in curve({"summary": replace(seen, panel=panel)}) if row[1] == name]
+    assert len(before) > 1 and after == [row for row in before if row[-1] == 1]
 
 
 def test_no_rows(stored_run: Run) -> None:
