@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from filters.batches import fixed_threads
+
 _AT: Any = torch.ops.aten
 
 LEVELS = 127
@@ -36,7 +38,8 @@ def linear(weight: Tensor, bias: Tensor, then: str | None = None) -> Callable[[T
     operations = _operations()
     scales = (weight.detach().abs().amax(1) / LEVELS).clamp(min=torch.finfo(torch.float32).tiny).contiguous()
     whole = torch.round(weight.detach() / scales[:, None]).to(torch.int8)
-    packed, shift = operations.convert_weight_packed(whole), bias.detach().float().contiguous()
+    with fixed_threads(0):  # a thread's first call of vLLM's gives it the number of threads that any thread set last
+        packed, shift = operations.convert_weight_packed(whole), bias.detach().float().contiguous()
 
     def product(states: Tensor) -> Tensor:
         half = states.to(torch.bfloat16)

@@ -182,7 +182,9 @@ class NliJudge:
         ]
 
     def _open(self) -> "_Loaded":
-        self._loaded = self._loaded or _load(self.spec)
+        if self._loaded is None:
+            with fixed_threads(self.spec.threads):
+                self._loaded = _load(self.spec)
         return self._loaded
 
     def _answer(self, keys: list[tuple[int, int]], answers: Answers) -> None:

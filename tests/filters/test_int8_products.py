@@ -98,3 +98,28 @@ def test_vllm_itself_is_not_imported_for_it() -> None:
     )
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
+
+
+@here
+def test_the_callers_threads_are_left_as_they_were() -> None:
+    """Another thread's number would be taken over with the first call of vLLM's: only a fresh process can tell."""
+    asked = (
+        "import torch; from concurrent.futures import ThreadPoolExecutor; from filters.int8_products import linear; "
+        "torch.set_num_threads(2); torch.get_num_threads(); "
+        "ThreadPoolExecutor(1).submit(torch.set_num_threads, 1).result(); "
+        "linear(torch.ones(32, 32), torch.zeros(32))(torch.ones(1, 32)); print(torch.get_num_threads())"
+    )
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "2"
+
+
+@here
+def test_a_judge_leaves_the_callers_threads_as_they_were() -> None:
+    asked = (
+        "import torch; from filters.nli_judge import JudgeSpec, NliJudge; from filters.models import EMBEDDED_JUDGE; "
+        "torch.set_num_threads(2); "
+        "NliJudge(JudgeSpec(EMBEDDED_JUDGE, back_end='int8')).at(0.5)([('A man walks.', 'A man moves.')]); "
+        "print(torch.get_num_threads())"
+    )
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "2"
