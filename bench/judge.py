@@ -140,7 +140,7 @@ def cross_encoder(judge: Judge, folder: Path) -> Predict:
 
 def arms_of(judge: Judge, model: str, threads: int, folder: Path, compared: Sequence[float]) -> Mapping[str, Arm]:
     ours = {name: NliJudge(JudgeSpec(model, threads=threads, back_end=name)) for name in ("fp32", "bf16")}
-    found = {f"ours, {name}": Arm(_forgetting(judge, judge)) for name, judge in ours.items()}
+    found = {f"ours, {name}": Arm(_forgetting(asked, asked)) for name, asked in ours.items()}
     best = resolve("auto")
     found[f"ours, {best}, shard by shard"] = Arm(_in_shards(_forgetting(ours[best], ours[best])))
     if not why_not_int8():

@@ -19,8 +19,8 @@ from filters.pairwise import at_least
 class Entailment:
     """P(source entails target), in 0..1. Null where either is null or blank.
 
-    `back_end`: the arithmetic; auto is bf16 where the device computes it, else fp32. int8, for CPUs with AVX-512 VNNI,
-    is 1.3 (nli-minilm) to 1.6 times as fast (nli-mpnet), and asks once more in bf16 where a score is near
+    `back_end`: the arithmetic; auto is bf16 where the device computes it, else fp32. int8, for CPUs with AVX-512's VNNI
+    and bfloat16, is 1.3 (nli-minilm) to 1.6 times as fast (nli-mpnet), and asks once more in bf16 where a score is near
     `min_probability`. Its scores are for that threshold alone: a dry run cannot move it, and another one asks about all
     pairs anew.
 

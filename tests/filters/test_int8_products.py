@@ -90,36 +90,35 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert why_not_int8("cpu", cpuinfo).startswith("this build of vllm has no int8 products for CPUs (")
 
 
+def said_by(*lines: str) -> str:
+    """The last line that a fresh process prints."""
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+PRODUCT = "linear(torch.ones(32, 32), torch.zeros(32))(torch.ones(1, 32))"
+
+
 @here
 def test_vllm_itself_is_not_imported_for_it() -> None:
-    asked = (
-        "import sys, torch; from filters.int8_products import linear; "
-        "linear(torch.ones(32, 32), torch.zeros(32))(torch.ones(1, 32)); print('vllm' in sys.modules)"
-    )
-    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False"
+    imports = "import sys, torch; from filters.int8_products import linear"
+    assert said_by(imports, PRODUCT, "print('vllm' in sys.modules)") == "False"
 
 
 @here
 def test_the_callers_threads_are_left_as_they_were() -> None:
     """Another thread's number would be taken over with the first call of vLLM's: only a fresh process can tell."""
-    asked = (
-        "import torch; from concurrent.futures import ThreadPoolExecutor; from filters.int8_products import linear; "
-        "torch.set_num_threads(2); torch.get_num_threads(); "
-        "ThreadPoolExecutor(1).submit(torch.set_num_threads, 1).result(); "
-        "linear(torch.ones(32, 32), torch.zeros(32))(torch.ones(1, 32)); print(torch.get_num_threads())"
-    )
-    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "2"
+    imports = "import torch; from concurrent.futures import ThreadPoolExecutor"
+    ours = "from filters.int8_products import linear"
+    another = "ThreadPoolExecutor(1).submit(torch.set_num_threads, 1).result()"
+    own = "torch.set_num_threads(2); torch.get_num_threads()"
+    assert said_by(imports, ours, own, another, PRODUCT, "print(torch.get_num_threads())") == "2"
 
 
 @here
 def test_a_judge_leaves_the_callers_threads_as_they_were() -> None:
-    asked = (
-        "import torch; from filters.nli_judge import JudgeSpec, NliJudge; from filters.models import EMBEDDED_JUDGE; "
-        "torch.set_num_threads(2); "
-        "NliJudge(JudgeSpec(EMBEDDED_JUDGE, back_end='int8')).at(0.5)([('A man walks.', 'A man moves.')]); "
-        "print(torch.get_num_threads())"
+    imports = (
+        "import torch; from filters.nli_judge import JudgeSpec, NliJudge; from filters.models import EMBEDDED_JUDGE"
     )
-    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert said.stdout.splitlines()[-1] == "2"
+    asked = "NliJudge(JudgeSpec(EMBEDDED_JUDGE, back_end='int8')).at(0.5)([('A man walks.', 'A man moves.')])"
+    assert said_by(imports, "torch.set_num_threads(2)", asked, "print(torch.get_num_threads())") == "2"

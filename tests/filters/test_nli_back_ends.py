@@ -5,99 +5,23 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
-from torch import Tensor
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    DebertaV2Config,
-    DebertaV2ForSequenceClassification,
-    MPNetConfig,
-    MPNetForSequenceClassification,
-    PreTrainedModel,
-    RobertaConfig,
-    RobertaForSequenceClassification,
-    XLMRobertaConfig,
-    XLMRobertaForSequenceClassification,
-)
+from toy_classifiers import KNOWN, SHAPE, WORDS, Padding, bert, deberta, mpnet, opened, some_rows, without_types
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
 from filters.batches import FixedShapes, FloatArray, Tokens, fixed_threads
-from filters.int8_products import linear
-from filters.models import EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE, Judge, home, load_judge
-from filters.nli_back_ends import Answer, computes_bf16, logits, open_back_end, open_quick, resolve, why_not_int8
-from filters.nli_bert import Linear, can_run, open_forward
+from filters.models import EMBEDDED_JUDGE, Judge, load_judge
+from filters.nli_back_ends import computes_bf16, open_back_end, resolve, why_not_int8
+from filters.nli_bert import can_run, open_forward
 from filters.nli_packed import Packed, PackedRows, batches, pack, proven, sample_rows
-
-WORDS = 50
-SHAPE: dict[str, Any] = {
-    "hidden_size": 256,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "vocab_size": WORDS,
-    "max_position_embeddings": 66,
-    "num_labels": 3,
-}
-"""Wide enough that rows of a length share their products."""
-
-
-def bert(**more: Any) -> BertForSequenceClassification:
-    return BertForSequenceClassification(BertConfig(**SHAPE | more))
-
-
-def roberta(**more: Any) -> RobertaForSequenceClassification:
-    return RobertaForSequenceClassification(RobertaConfig(**SHAPE | {"pad_token_id": 1, "type_vocab_size": 1} | more))
-
-
-def xlm_roberta() -> XLMRobertaForSequenceClassification:
-    return XLMRobertaForSequenceClassification(
-        XLMRobertaConfig(**SHAPE | {"pad_token_id": 1, "type_vocab_size": 1, "hidden_act": "gelu_new"})
-    )
-
-
-def mpnet(**more: Any) -> MPNetForSequenceClassification:
-    """Its relative bias is as strong as the rest, so that a forward pass without it would show."""
-    model = MPNetForSequenceClassification(MPNetConfig(**SHAPE | more))
-    with torch.no_grad():
-        model.mpnet.encoder.relative_attention_bias.weight.normal_(0, 1)
-    return model
-
-
-def deberta() -> DebertaV2ForSequenceClassification:
-    return DebertaV2ForSequenceClassification(DebertaV2Config(**SHAPE))
-
 
 int8_here = pytest.mark.skipif(bool(why_not_int8()), reason=f"int8 cannot be had: {why_not_int8()}")
 INT8 = pytest.param(torch.int8, marks=int8_here)
-
-KNOWN = [bert, lambda: bert(hidden_act="gelu_new"), roberta, xlm_roberta, mpnet]
-
-
-def opened(make: Callable[[], PreTrainedModel]) -> Any:
-    """A random classifier whose answers differ from row to row."""
-    torch.manual_seed(0)
-    model = make().eval()
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights.add_(torch.randn_like(weights) * 0.05)
-    return model
-
-
-def some_rows(count: int, longest: int = 60) -> list[Tokens]:
-    draw = random.Random(1)
-    lengths = [draw.choice([3, 5, 9, draw.randint(10, longest)]) for _ in range(count)]
-    return [Tokens(tuple(draw.choices(range(2, WORDS), k=n)), (0,) * (n // 2) + (1,) * (n - n // 2)) for n in lengths]
-
-
-def without_types(rows: Sequence[Tokens]) -> list[Tokens]:
-    return [Tokens(row.ids) for row in rows]
 
 
 def own(model: Any, rows: Sequence[Tokens], output: int = 2) -> FloatArray:
@@ -122,72 +46,6 @@ def test_our_forward_pass_is_the_models_own(make: Callable[[], PreTrainedModel])
     for dtype, near in ((torch.float32, 1e-5), (torch.bfloat16, 0.05)):
         ours = PackedRows(open_forward(model, 2, dtype), 200, 256)(rows)[:, 0]
         assert np.abs(ours - wanted).max() < near
-
-
-@int8_here
-@pytest.mark.parametrize("make", KNOWN)
-def test_our_forward_pass_in_int8_is_near(make: Callable[[], PreTrainedModel]) -> None:
-    model = opened(make)
-    rows = without_types(some_rows(40))
-    wanted = PackedRows(open_forward(model, 2, torch.float32), 200, 256)(rows)[:, 0]
-    ours = PackedRows(open_forward(model, 2, torch.int8), 200, 256)(rows)[:, 0]
-    assert np.ptp(wanted) > 0.2
-    assert 0 < np.abs(ours - wanted).max() < 0.015  # without biases it would be 0.03, without GELU 0.1
-
-
-@int8_here
-def test_a_form_that_int8_is_not_made_for_is_asked_as_by_bf16(caplog: pytest.LogCaptureFixture) -> None:
-    whole, odd = opened(bert), opened(lambda: bert(intermediate_size=500))
-    for model, another in ((whole, True), (odd, False), (opened(deberta), False)):
-        judge = Judge(model, Padding(), 2, 64)
-        close = open_back_end(judge, "int8", 2048, "cpu")
-        assert (open_quick(judge, close, 2048) is not close) == another
-        assert ("asked as by bf16" in caplog.text) != another
-
-
-def without_bias(weight: Tensor, bias: Tensor, then: str | None = None) -> Linear:
-    return linear(weight, torch.zeros_like(bias), then)
-
-
-def without_gelu(weight: Tensor, bias: Tensor, then: str | None = None) -> Linear:
-    return linear(weight, bias)
-
-
-def zeros(weight: Tensor, bias: Tensor, then: str | None = None) -> Linear:
-    return linear(torch.zeros_like(weight), torch.zeros_like(bias), then)
-
-
-def in_another_order(weight: Tensor, bias: Tensor, then: str | None = None) -> Linear:
-    return linear(weight.flip(0), bias.flip(0), then)
-
-
-@int8_here
-@pytest.mark.parametrize("name", [EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE])
-@pytest.mark.parametrize("wrong", [without_bias, without_gelu, zeros, in_another_order])
-def test_products_that_are_wrong_are_found_out(
-    name: str, wrong: Callable[..., Linear], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    judge, close = opened_judge(name)
-    monkeypatch.setattr("filters.int8_products.linear", wrong)
-    assert open_quick(judge, close, 2048) is close
-    assert "far off" in caplog.text
-
-
-@int8_here
-@pytest.mark.parametrize("name", [EMBEDDED_JUDGE, EMBEDDED_MPNET_JUDGE])
-def test_the_embedded_judges_in_int8_are_as_near_as_is_said(name: str) -> None:
-    judge, close = opened_judge(name)
-    table = pq.read_table(home() / "data" / "fixtures" / "judge-pairs.parquet").slice(0, 100)
-    coded = judge.tokenizer(table["premise"].to_pylist(), table["hypothesis"].to_pylist())["input_ids"]
-    rows = [Tokens(tuple(ids)) for ids in coded]
-    error = logits(open_quick(judge, close, 2048)(rows)[:, 0]) - logits(close(rows)[:, 0])
-    assert 0.02 < error.std() < 0.15 and np.abs(error).max() < 0.6
-
-
-@lru_cache(maxsize=2)
-def opened_judge(name: str) -> tuple[Judge, Answer]:
-    judge = load_judge(name)
-    return judge, open_back_end(judge, "int8", 2048, "cpu")
 
 
 @pytest.mark.parametrize("make", [bert, mpnet])
@@ -270,13 +128,6 @@ def test_samples_stay_within_window_and_vocabulary() -> None:
     rows = sample_rows(40, 9)
     assert max(len(row.ids) for row in rows) == 40
     assert max(max(row.ids) for row in rows) < 9
-
-
-class Padding:
-    """As much of a tokenizer as a back end looks at."""
-
-    pad_token_id = 0
-    model_input_names = ("input_ids", "token_type_ids", "attention_mask")
 
 
 def test_other_architectures_and_activations_run_as_transformers_has_them() -> None:
